@@ -1,0 +1,72 @@
+//! What `--help` and `--version` print.
+
+use super::options::OPTIONS;
+use crate::text::Text;
+
+const HEAD: &str = "\
+mini-container runs a program in a root directory of its own.
+
+  mini-container [OPTIONS] PROGRAM [ARG...]
+
+PROGRAM is looked up inside the root; without a slash, in the PATH that it will have.
+
+";
+
+const TAIL: &str = "
+Without root privilege, a user namespace is made in which the caller is root
+(with --user: in which the caller is that user).
+
+exit status: the program's own; 128+N if signal N ended it; 125 if mini-container
+failed; 126 if the program could not be executed; 127 if it, or the interpreter
+that it needs, was not found.
+
+  mini-container /bin/bash              a shell in ./rootfs
+  mini-container -r / --read-only sh    one that cannot write to this system
+";
+
+/// The column in which the descriptions begin.
+const COLUMN: usize = 30;
+
+/// The whole help.
+pub fn help() -> Text {
+    let mut text = Text::new();
+    text.push(HEAD);
+    for entry in &OPTIONS {
+        let start = text.len();
+        match entry.short {
+            Some(letter) => text.push("  -").push_name(&[letter]).push(", "),
+            None => text.push("      "),
+        };
+        text.push(entry.long);
+        if let Some(value) = entry.value {
+            text.push(" ").push(value);
+        }
+        text.pad(start, COLUMN).push(entry.help).push("\n");
+    }
+    text.push(TAIL);
+    text
+}
+
+/// The name and the version.
+pub fn version() -> Text {
+    let mut text = Text::new();
+    text.push("mini-container ").push(env!("CARGO_PKG_VERSION")).push("\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_option_and_fits_a_terminal() {
+        let text = help();
+        let help = std::str::from_utf8(text.as_bytes()).unwrap();
+        for entry in &OPTIONS {
+            assert!(help.contains(entry.long));
+        }
+        for line in help.lines() {
+            assert!(line.len() <= 90, "{line}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The option that was probably meant.
+
+use super::options::{Entry, OPTIONS};
+
+/// The option whose name takes the fewest changes to get to from what was typed, if they are few.
+pub fn option(typed: &[u8]) -> Option<&'static Entry> {
+    let (changes, entry) = OPTIONS
+        .iter()
+        .map(|entry| (distance(typed, entry.long.as_bytes()), entry))
+        .min_by_key(|(changes, _)| *changes)?;
+    // More than a third wrong is another word, not a slip.
+    let is_a_slip = changes < entry.long.len() / 3;
+    (is_a_slip || is_start(typed, entry)).then_some(entry)
+}
+
+fn is_start(typed: &[u8], entry: &Entry) -> bool {
+    typed.len() > DASHES_AND_TWO && entry.long.as_bytes().starts_with(typed)
+}
+
+const DASHES_AND_TWO: usize = 4;
+const NAME_BYTES_MAX: usize = 24;
+
+/// Levenshtein's distance: how many letters are added, left out or replaced. A name that is longer
+/// than any option is far from all.
+fn distance(from: &[u8], to: &[u8]) -> usize {
+    if from.len() >= NAME_BYTES_MAX || to.len() >= NAME_BYTES_MAX {
+        return usize::MAX;
+    }
+    let mut row: [usize; NAME_BYTES_MAX] = core::array::from_fn(|column| column);
+    for (line, letter) in from.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_counts_single_letters() {
+        assert_eq!(distance(b"rootfs", b"rootfs"), 0);
+        assert_eq!(distance(b"rotfs", b"rootfs"), 1);
+        assert_eq!(distance(b"", b"env"), 3);
+        assert_eq!(distance(b"kitten", b"sitting"), 3);
+    }
+
+    #[test]
+    fn slips_are_recognised_and_other_words_are_not() {
+        let nearest =
+            |typed: &str| option(format!("--{typed}").as_bytes()).map(|entry| &entry.long[2..]);
+        assert_eq!(nearest("rotfs"), Some("rootfs"));
+        assert_eq!(nearest("volumes"), Some("volume"));
+        assert_eq!(nearest("readonly"), Some("read-only"));
+        assert_eq!(nearest("preserve-fd"), Some("preserve-fds"));
+        assert_eq!(nearest("work"), Some("workdir"));
+        assert_eq!(nearest("wibble"), None);
+        assert_eq!(nearest("an-option-that-is-far-too-long"), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! The first stage: the words of the command line as options with their values, and the word where
+//! they end. Checked for form only.
+
+use super::nearest;
+use super::options::{Entry, by_long, by_short};
+use crate::error::Error;
+use crate::text::{Text, cut};
+use core::ffi::CStr;
+
+/// One thing that was typed.
+pub enum Typed<'a> {
+    /// An option, and its value if it takes one.
+    Option(&'static Entry, &'a CStr),
+    /// The first word that is no option: the program, or a command. What follows is not read here.
+    Word(&'a CStr),
+    /// `--`: the next word is the program, whatever it looks like.
+    EndOfOptions,
+}
+
+/// The words that are still to be read.
+pub struct Words<'a> {
+    words: &'a [&'a CStr],
+    /// What is left of a word of short options, behind its `-`.
+    cluster: &'a CStr,
+}
+
+impl<'a> Words<'a> {
+    /// Reads `words`, the command line without the launcher's own name.
+    pub fn new(words: &'a [&'a CStr]) -> Self {
+        Self { words, cluster: c"" }
+    }
+
+    /// The words that have not been read.
+    pub fn rest(&self) -> &'a [&'a CStr] {
+        self.words
+    }
+
+    /// The next thing that was typed; None at the end.
+    pub fn next(&mut self) -> Result<Option<Typed<'a>>, Error<'a>> {
+        if !self.cluster.is_empty() {
+            return self.short().map(Some);
+        }
+        let Some(word) = self.take() else { return Ok(None) };
+        match word.to_bytes() {
+            b"--" => Ok(Some(Typed::EndOfOptions)),
+            [b'-', b'-', ..] => self.long(word).map(Some),
+            [b'-', _, ..] => {
+                self.cluster = tail(word, 1);
+                self.short().map(Some)
+            }
+            _ => Ok(Some(Typed::Word(word))),
+        }
+    }
+
+    fn take(&mut self) -> Option<&'a CStr> {
+        let (first, rest) = self.words.split_first()?;
+        self.words = rest;
+        Some(first)
+    }
+
+    /// `--name`, `--name=value` or `--name value`.
+    fn long(&mut self, word: &'a CStr) -> Result<Typed<'a>, Error<'a>> {
+        let (typed, value) = cut(word.to_bytes(), b'=');
+        let entry = by_long(typed).ok_or_else(|| unknown_long(typed))?;
+        match (entry.value, value) {
+            (None, None) => Ok(Typed::Option(entry, c"")),
+            (None, Some(_)) => Err(option_error(typed, "takes no value", b"")),
+            (Some(_), Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
+            (Some(form), None) => self.value(entry, form, typed),
+        }
+    }
+
+    /// `-n`, `-nvalue` or `-n value`; options without a value can share a word.
+    fn short(&mut self) -> Result<Typed<'a>, Error<'a>> {
+        let cluster = core::mem::take(&mut self.cluster);
+        let typed = cluster.to_bytes();
+        let letter = typed.first().copied().and_then(by_short);
+        let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP))?;
+        let behind = tail(cluster, 1);
+        match entry.value {
+            None => {
+                self.cluster = behind;
+                Ok(Typed::Option(entry, c""))
+            }
+            Some(_) if !behind.is_empty() => Ok(Typed::Option(entry, behind)),
+            Some(form) => self.value(entry, form, typed),
+        }
+    }
+
+    fn value(
+        &mut self,
+        entry: &'static Entry,
+        form: &'static str,
+        typed: &'a [u8],
+    ) -> Result<Typed<'a>, Error<'a>> {
+        let value = self.take();
+        value.map(|value| Typed::Option(entry, value)).ok_or_else(|| {
+            let mut hint = Text::new();
+            hint.push(entry.long).push(" ").push(form).push(": ").push(entry.help);
+            option_error(typed, "needs a value", hint.leak())
+        })
+    }
+}
+
+const UNKNOWN: &str = "there is no such option";
+const HELP: &[u8] = b"mini-container --help lists the options";
+
+fn unknown_long(typed: &[u8]) -> Error<'_> {
+    let hint = match nearest::option(typed) {
+        Some(entry) => {
+            let mut hint = Text::new();
+            hint.push("the nearest is ").push(entry.long);
+            hint.leak()
+        }
+        None => HELP,
+    };
+    option_error(typed, UNKNOWN, hint)
+}
+
+/// An option that cannot stand as it was typed.
+pub fn option_error<'a>(typed: &'a [u8], why: &'static str, hint: &'a [u8]) -> Error<'a> {
+    Error::usage("option", typed, why, hint)
+}
+
+/// The string behind its first `start` bytes, which it has.
+fn tail(string: &CStr, start: usize) -> &CStr {
+    let bytes = string.to_bytes_with_nul().get(start..).unwrap_or_default();
+    CStr::from_bytes_until_nul(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::Name;
+    use super::*;
+
+    type Options<'a> = Vec<(Name, &'a CStr)>;
+
+    /// What is read from `words`, up to the first word that is no option.
+    fn read<'a>(words: &'a [&'a CStr]) -> Result<(Options<'a>, &'a [&'a CStr]), Error<'a>> {
+        let mut words = Words::new(words);
+        let mut options = Vec::new();
+        while let Some(Typed::Option(entry, value)) = words.next()? {
+            options.push((entry.name, value));
+        }
+        Ok((options, words.rest()))
+    }
+
+    #[test]
+    fn a_value_stands_behind_its_option_in_any_of_the_usual_ways() {
+        for words in [&[c"--rootfs", c"dir"][..], &[c"--rootfs=dir"], &[c"-r", c"dir"], &[c"-rdir"]]
+        {
+            assert_eq!(read(words).unwrap().0, [(Name::Rootfs, c"dir")]);
+        }
+        assert_eq!(read(&[c"--env=A=b=c"]).unwrap().0, [(Name::Env, c"A=b=c")]);
+        assert_eq!(read(&[c"--rootfs="]).unwrap().0, [(Name::Rootfs, c"")]);
+    }
+
+    #[test]
+    fn short_options_share_a_word() {
+        let read = read(&[c"-hVrdir", c"prog", c"-x"]).unwrap();
+        assert_eq!(read.0, [(Name::Help, c""), (Name::Version, c""), (Name::Rootfs, c"dir")]);
+        assert_eq!(read.1, [c"-x"], "the program's own options are left alone");
+    }
+
+    #[test]
+    fn wrong_options_are_named() {
+        let refusal = |words| read(words).unwrap_err();
+        let lines =
+            |error: Error<'_>| String::from_utf8(error.render().as_bytes().to_vec()).unwrap();
+        assert_eq!(
+            lines(refusal(&[c"--rotfs=x"])),
+            "mini-container: option --rotfs: there is no such option\nhint: the nearest is --rootfs\n"
+        );
+        assert!(lines(refusal(&[c"--wibble"])).contains("hint: mini-container --help lists"));
+        assert!(lines(refusal(&[c"-x"])).contains("option x: there is no such option"));
+        assert!(lines(refusal(&[c"--read-only=yes"])).contains("--read-only: takes no value"));
+        assert!(lines(refusal(&[c"--user"])).contains("hint: --user UID[:GID]: run as"));
+        assert!(lines(refusal(&[c"-u"])).contains("option u: needs a value"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Who the program is: the id maps of a user namespace, user and group ids, and whose death ends
+//! it.
+
+use crate::error::{Cure, Doing, Fault, Object, Operation};
+use core::ffi::CStr;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::process::{Gid, Pid, Signal, Uid, getppid, set_parent_process_death_signal};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+static DENY_SETGROUPS: Operation =
+    Operation { words: "write /proc/self/setgroups", on: Object::None, cures: NOT_ALLOWED };
+static MAP_USERS: Operation =
+    Operation { words: "write /proc/self/uid_map", on: Object::None, cures: NOT_ALLOWED };
+static MAP_GROUPS: Operation =
+    Operation { words: "write /proc/self/gid_map", on: Object::None, cures: NOT_ALLOWED };
+const NOT_ALLOWED: &[(Errno, Cure)] = &[
+    (Errno::PERM, Cure::AllowUserNamespaces),
+    (Errno::ACCESS, Cure::AllowUserNamespaces),
+    (Errno::NOENT, Cure::Words("/proc has to be mounted")),
+];
+static CLEAR_GROUPS: Operation = Operation {
+    words: "clear the supplementary groups",
+    on: Object::None,
+    cures: &[(
+        Errno::PERM,
+        Cure::Words("the caller needs CAP_SETGID, in a user namespace that allows setgroups"),
+    )],
+};
+static SET_GROUP: Operation =
+    Operation { words: "set the group id", on: Object::None, cures: NOT_MAPPED };
+static SET_USER: Operation =
+    Operation { words: "set the user id", on: Object::None, cures: NOT_MAPPED };
+const NOT_MAPPED: &[(Errno, Cure)] =
+    &[(Errno::INVAL, Cure::Words("this user namespace has no such id"))];
+static DIE_WITH: Operation = Operation::new("tie the program to the launcher");
+
+/// Writes the id maps of the user namespace that this process is alone in; `user_namespaces(7)`.
+/// Setting groups is forbidden first: the kernel asks for that before an unprivileged group map,
+/// since dropping a group could give access that the group was denied.
+///
+/// # Errors
+///
+/// open(2) and write(2) on the files named: `ENOENT` without /proc, `EPERM`.
+pub fn write_maps(users: &[u8], groups: &[u8]) -> Result<(), Fault> {
+    write_file(c"/proc/self/setgroups", b"deny").doing(&DENY_SETGROUPS)?;
+    write_file(c"/proc/self/uid_map", users).doing(&MAP_USERS)?;
+    write_file(c"/proc/self/gid_map", groups).doing(&MAP_GROUPS)
+}
+
+fn write_file(path: &CStr, content: &[u8]) -> Result<(), Errno> {
+    let file = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::io::write(file, content)? {
+        count if count == content.len() => Ok(()),
+        _ => Err(Errno::IO),
+    }
+}
+
+/// Becomes this user and group, real, effective and saved, without supplementary groups; from any
+/// user but root this also gives up all capabilities; capabilities(7).
+///
+/// # Errors
+///
+/// setgroups(2), setresgid(2), setresuid(2): `EPERM`, `EINVAL` for an id that is not mapped.
+pub fn switch_to(user: u32, group: u32) -> Result<(), Fault> {
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+    set_thread_groups(&[]).doing(&CLEAR_GROUPS)?;
+    set_thread_res_gid(group, group, group).doing(&SET_GROUP)?;
+    set_thread_res_uid(user, user, user).doing(&SET_USER)
+}
+
+/// Asks the kernel to kill this process when `launcher`, its parent, dies;
+/// `PR_SET_PDEATHSIG(2const)`. A change of user ids takes the wish back, so this comes after it.
+///
+/// # Errors
+///
+/// That the launcher is dead already.
+pub fn die_with(launcher: Pid) -> Result<(), Fault> {
+    set_parent_process_death_signal(Some(Signal::KILL)).doing(&DIE_WITH)?;
+    match getppid() {
+        Some(parent) if parent == launcher => Ok(()),
+        _ => Err(Errno::SRCH).doing(&DIE_WITH),
+    }
+}

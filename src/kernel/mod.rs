@@ -1,0 +1,13 @@
+//! What the steps of a plan do, a file per subject. Each function is one act on the kernel, with
+//! the error that names it; nothing here knows where in the launch it stands.
+//!
+//! Everything runs in the child between clone and exec, which may share the launcher's memory: no
+//! allocation, no formatting, no panic that could be avoided.
+
+pub mod caller;
+pub mod execute;
+pub mod identity;
+pub mod inside;
+pub mod mounts;
+pub mod program;
+pub mod root;

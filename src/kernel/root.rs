@@ -1,0 +1,122 @@
+//! The root directory: made a mount of its own, and then made `/`, with the old one gone.
+
+use super::mounts::{Access, attach, clone_tree, remount_read_only};
+use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::mounts::{Reach, clear_read_only, set_read_only};
+use core::ffi::CStr;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, mount_bind, mount_bind_recursive, mount_move, unmount};
+use rustix::process::{chdir, chroot, fchdir, pivot_root};
+
+static OPEN: Operation = Operation {
+    words: "open the root directory",
+    on: Object::Target,
+    cures: &[
+        (
+            Errno::NOENT,
+            Cure::Words("make it and put the program into it, or name another with --rootfs DIR"),
+        ),
+        (Errno::NOTDIR, Cure::Words("the root has to be a directory")),
+        (
+            Errno::ACCESS,
+            Cure::Words("the caller has to be allowed to search every folder on the way to it"),
+        ),
+    ],
+};
+static PREPARE: Operation =
+    Operation { on: Object::Target, ..Operation::new("make a mount of the root directory") };
+static PROTECT: Operation = Operation::new("make the root read-only");
+static ENTER: Operation = Operation::new("go into the root directory");
+static PIVOT: Operation = Operation::new("make it the root (pivot_root)");
+static MOVE: Operation = Operation::new("make it the root (mount over the initramfs)");
+static CHROOT: Operation = Operation::new("make it the root (chroot)");
+static DETACH: Operation = Operation::new("detach the old root");
+
+/// Makes `directory` a mount of its own on its own place, which `pivot_root(2)` asks for, and opens
+/// it. For a read-only root the mounts below it are made read-only here, and the topmost one by
+/// [`protect`], when the mount points in it have been made.
+///
+/// # Errors
+///
+/// Those of open(2) on the directory, and of mounting.
+pub fn prepare(directory: &CStr, access: Access) -> Result<OwnedFd, Fault> {
+    let place = open_directory(directory).doing(&OPEN)?;
+    match clone_onto_itself(&place, access) {
+        Err(Errno::NOSYS) => {
+            bind_by_path(directory, access).doing(&PREPARE)?;
+            open_directory(directory).doing(&OPEN)
+        }
+        answer => answer.doing(&PREPARE),
+    }
+}
+
+fn open_directory(directory: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, directory, flags, Mode::empty())
+}
+
+fn clone_onto_itself(place: &OwnedFd, access: Access) -> Result<OwnedFd, Errno> {
+    let tree = clone_tree(place)?;
+    if access == Access::ReadOnly {
+        let writable = !fstatvfs(&tree)?.f_flag.contains(StatVfsMountFlags::RDONLY);
+        set_read_only(tree.as_fd(), Reach::Tree)?;
+        if writable {
+            clear_read_only(tree.as_fd(), Reach::Mount)?;
+        }
+    }
+    attach(&tree, place)?;
+    Ok(tree)
+}
+
+/// The way of older kernels, where a read-only root comes without the mounts below it, since those
+/// would stay writable.
+fn bind_by_path(directory: &CStr, access: Access) -> Result<(), Errno> {
+    match access {
+        Access::ReadWrite => mount_bind_recursive(directory, directory),
+        Access::ReadOnly => mount_bind(directory, directory),
+    }
+}
+
+/// Makes the topmost mount of the root read-only.
+///
+/// # Errors
+///
+/// `mount_setattr(2)`, or mount(2) before Linux 5.12.
+pub fn protect(root: &OwnedFd) -> Result<(), Fault> {
+    match set_read_only(root.as_fd(), Reach::Mount) {
+        Err(Errno::NOSYS) => remount_read_only(root),
+        answer => answer,
+    }
+    .doing(&PROTECT)
+}
+
+/// Makes the mount `/` and the working directory, and lets go of everything that was mounted
+/// before. After this no name leads to the host.
+///
+/// # Errors
+///
+/// `pivot_root(2)`, umount(2); on a host that runs from an initramfs mount(2) and chroot(2).
+pub fn enter(root: OwnedFd) -> Result<(), Fault> {
+    fchdir(&root).doing(&ENTER)?;
+    drop(root);
+    match pivot_root(c".", c".") {
+        // The old root now lies on top of the new one, at the same place.
+        Ok(()) => unmount(c".", UnmountFlags::DETACH).doing(&DETACH)?,
+        Err(Errno::INVAL) => move_over_initramfs()?,
+        Err(errno) => Err(errno).doing(&PIVOT)?,
+    }
+    chdir(c"/").doing(&ENTER)
+}
+
+/// The initramfs is the first mount of all, and the kernel never replaces it: `pivot_root(2)`,
+/// `EINVAL`. Covering it is as good, and what booting from one ends with: nothing lies above `/`,
+/// so even a second chroot(2) and its `..` stay in the mount that covers it.
+///
+/// This is the only cause left for `EINVAL`. That `/` is a mount, and not the directory of a
+/// chroot that one could climb out of, is known since [`super::mounts::make_private`] succeeded.
+fn move_over_initramfs() -> Result<(), Fault> {
+    mount_move(c".", c"/").doing(&MOVE)?;
+    chroot(c".").doing(&CHROOT)
+}

@@ -1,0 +1,87 @@
+//! mini-container runs a program in a container: a root directory and namespaces of its own.
+//!
+//! The house, in the order that data goes through it:
+//!
+//! - [`cli`] reads the command line into a request,
+//! - [`container`] is what is wanted, in the user's terms,
+//! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
+//! - [`launch`] clones the child that takes the steps, and waits for the program,
+//! - [`kernel`] is what the steps do, a file per subject,
+//! - [`sys`] is the system calls that rustix does not offer, and the only place with unsafe code
+//!   besides the binary's program start;
+//! - [`Error`] is what went wrong, and `text` how lines are built, without libc and without std.
+//!
+//! Imports go down this list, never up (`launch` knows `plan`).
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod cli;
+pub mod container;
+pub mod error;
+pub mod kernel;
+pub mod launch;
+pub mod plan;
+pub mod sys;
+pub mod text;
+
+pub use error::Error;
+pub use sys::process::exit;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use cli::{Purpose, Request};
+use core::ffi::CStr;
+use error::{Doing, Operation};
+use kernel::caller::Caller;
+use plan::Plan;
+use sys::files::standard_output;
+
+/// How the process was started.
+pub struct Invocation<'a> {
+    /// The words of the command line, the launcher's own name first.
+    pub args: Vec<&'a CStr>,
+    /// The environment.
+    pub env: Vec<&'a CStr>,
+    /// Whether the start gave the process privilege that its caller does not have: `AT_SECURE`,
+    /// getauxval(3).
+    pub secure: bool,
+}
+
+/// Does what the command line asks for, and returns the exit status.
+///
+/// # Errors
+///
+/// What went wrong before the program ran; its exit status is in it.
+pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
+    if invocation.secure {
+        let hint =
+            b"it would lend that privilege to any caller; take it from the file, and use sudo";
+        return Err(Error::usage(
+            "",
+            b"",
+            "refusing to run setuid or with file capabilities",
+            hint,
+        ));
+    }
+    let words = invocation.args.get(1..).unwrap_or_default();
+    match cli::parse(words, &invocation.env)? {
+        Request::Print(text) => print(&text),
+        Request::Container(container, purpose) => {
+            // Errors name what is in the plan, so it lives as long as they do: until the end.
+            let plan = Box::leak(Box::new(Plan::new(&container, Caller::current())));
+            match purpose {
+                Purpose::Explain => print(&plan.explain()),
+                Purpose::Run => launch::launch(plan),
+            }
+        }
+    }
+}
+
+static PRINT: Operation = Operation::new("write to standard output");
+
+fn print(text: &text::Text) -> Result<u8, Error<'static>> {
+    let written = text.write_to(standard_output()).doing(&PRINT);
+    written.map_err(|fault| fault.into_error(b"", b""))?;
+    Ok(0)
+}

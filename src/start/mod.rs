@@ -1,0 +1,97 @@
+//! Program start: from the kernel's first instruction to `main`, with what a C library would bring.
+//!
+//! The kernel jumps to `_start` with nothing but a stack that holds the arguments, the environment
+//! and the auxiliary vector. Here the program is relocated, those become an [`Invocation`], and
+//! `main` runs. Only `main.rs` declares this module: the library and its tests have std's start.
+//!
+//! # Safety
+//!
+//! The unsafe code here relies on two promises: the kernel's, on the layout of the first stack
+//! (System V ABI, "Process Initialization"; it stays mapped and unchanged until exit), and the
+//! linker's, on `__ehdr_start` and `_DYNAMIC`.
+#![allow(unsafe_code)]
+
+mod allocator;
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+mod architecture;
+mod panic;
+mod relocate;
+
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char};
+use mini_container::Invocation;
+
+/// Auxiliary vector, getauxval(3): the end, and "treat this start as one that gained privilege".
+const AT_NULL: usize = 0;
+const AT_SECURE: usize = 23;
+
+/// Where `_start` goes, on a stack that is aligned and has no caller.
+unsafe extern "C" fn enter(
+    stack: *const usize,
+    base: *const u8,
+    dynamic: *const relocate::Entry,
+) -> ! {
+    // SAFETY: `_start` passes the addresses of the file's own header and dynamic section, and
+    // nothing has run yet that could hold a relocated pointer.
+    unsafe { relocate::relocate(base, dynamic) };
+    // SAFETY: `_start` passes the stack pointer as the kernel left it.
+    let invocation = unsafe { invocation(stack) };
+    mini_container::exit(crate::main(&invocation))
+}
+
+/// Reads the first stack: argc, argv, NULL, envp, NULL, auxiliary vector.
+///
+/// # Safety
+///
+/// `stack` is the stack pointer that the kernel gave the process.
+unsafe fn invocation(stack: *const usize) -> Invocation<'static> {
+    // SAFETY: the first word is argc.
+    let count = unsafe { *stack };
+    // SAFETY: argv follows it.
+    let first_argument = unsafe { stack.add(1) }.cast::<*const c_char>();
+    // SAFETY: argv has `count` pointers and a NULL.
+    let first_variable = unsafe { first_argument.add(count + 1) };
+    // SAFETY: argv is a NULL-terminated list of strings that live as long as the process.
+    let args = unsafe { strings(first_argument) };
+    // SAFETY: so is envp.
+    let env = unsafe { strings(first_variable) };
+    // SAFETY: the auxiliary vector follows envp's NULL.
+    let auxiliary = unsafe { first_variable.add(env.len() + 1) }.cast::<[usize; 2]>();
+    // SAFETY: it is a list of pairs that ends with AT_NULL.
+    let secure = unsafe { auxiliary_value(auxiliary, AT_SECURE) } != 0;
+    Invocation { args, env, secure }
+}
+
+/// # Safety
+///
+/// `list` is a NULL-terminated array of pointers to strings that are never freed or changed.
+unsafe fn strings(mut list: *const *const c_char) -> Vec<&'static CStr> {
+    let mut strings = Vec::new();
+    loop {
+        // SAFETY: the list is read up to its NULL and no further.
+        let string = unsafe { *list };
+        if string.is_null() {
+            return strings;
+        }
+        // SAFETY: each is a NUL-terminated string that lives as long as the process.
+        strings.push(unsafe { CStr::from_ptr(string) });
+        // SAFETY: there is a next element, since this one was not the NULL.
+        list = unsafe { list.add(1) };
+    }
+}
+
+/// # Safety
+///
+/// `vector` is an auxiliary vector that ends with `AT_NULL`.
+unsafe fn auxiliary_value(mut vector: *const [usize; 2], wanted: usize) -> usize {
+    loop {
+        // SAFETY: the vector is read up to its AT_NULL and no further.
+        match unsafe { *vector } {
+            [AT_NULL, _] => return 0,
+            [key, value] if key == wanted => return value,
+            // SAFETY: there is a next element, since this one was not AT_NULL.
+            _ => vector = unsafe { vector.add(1) },
+        }
+    }
+}

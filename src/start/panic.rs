@@ -1,0 +1,47 @@
+//! What happens on a panic: one line, in a debug build with the place in the source, and status 125.
+//!
+//! # Safety
+//!
+//! `rust_eh_personality` and `_Unwind_Resume` are names that a debug build of `core` refers to.
+//! With `panic = "abort"` nothing ever calls them.
+#![allow(unsafe_code)]
+
+use core::panic::PanicInfo;
+use mini_container::error::status;
+use mini_container::exit;
+use mini_container::sys::files::standard_error;
+use mini_container::text::Text;
+
+/// Inlined into its callers in `core`, which then see that the message is not used: neither it nor
+/// what could format it ends up in the file, and in a release the places in the source do not either.
+#[panic_handler]
+#[allow(
+    unused_attributes,
+    clippy::inline_always,
+    reason = "rustc says that it ignores this, but it tells LLVM"
+)]
+#[inline(always)]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    match info.location() {
+        Some(place) if cfg!(debug_assertions) => report(place.file(), place.line()),
+        _ => report("a release build", 0),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn report(file: &str, line: u32) -> ! {
+    let mut text = Text::new();
+    text.push("mini-container: internal error in ").push(file).push(", line ");
+    text.push_number(line.into()).push("\n");
+    let _ = text.write_to(standard_error());
+    exit(status::FAILED)
+}
+
+#[cfg(debug_assertions)]
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+#[cfg(debug_assertions)]
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() {}

@@ -1,0 +1,156 @@
+//! Signals as the launcher takes them: blocked, and fetched one by one with where they came from;
+//! `rt_sigprocmask(2)`, `rt_sigtimedwait(2)`, `rt_sigaction(2)`.
+#![allow(unsafe_code)]
+
+use super::{architecture, checked};
+use core::ptr::{from_mut, from_ref};
+use linux_raw_sys::general::{
+    __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigtimedwait, SIG_SETMASK, kernel_sigaction,
+};
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+/// A set of signals in the kernel's form: bit N - 1 stands for signal N.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub struct SignalSet(u64);
+
+/// Bytes of a [`SignalSet`], which each of these calls wants to be told.
+const SET_BYTES: usize = size_of::<SignalSet>();
+
+impl SignalSet {
+    /// The set of these signals.
+    #[must_use]
+    pub const fn of(signals: &[Signal]) -> Self {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < signals.len() {
+            bits |= 1 << (signals[index].as_raw() - 1);
+            index += 1;
+        }
+        Self(bits)
+    }
+
+    /// This set with the signals of `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A signal that was fetched.
+#[derive(Clone, Copy)]
+pub struct Received {
+    /// Which one, by its number.
+    pub number: i32,
+    /// Whether a process sent it with kill(2) or the like; otherwise the kernel did by itself, as
+    /// it does for a key typed at the terminal, which every process of the foreground gets.
+    pub sent_by_process: bool,
+}
+
+/// How signals were set up before [`hold`].
+#[derive(Clone, Copy)]
+pub struct Before {
+    blocked: SignalSet,
+    child_action: usize,
+}
+
+/// Blocks `signals`, so that [`wait`] can fetch them. `SIGCHLD` also gets its default action: a
+/// process that ignores it, as it may have been started to, never learns how its children end.
+///
+/// # Errors
+///
+/// `rt_sigprocmask(2)` and sigaction(2): none with valid arguments.
+pub fn hold(signals: SignalSet) -> Result<Before, Errno> {
+    let child_action = replace_action(Signal::CHILD, SIG_DFL)?;
+    let blocked = set_blocked(signals)?;
+    // What was blocked already stays so.
+    if blocked.0 & !signals.0 != 0 {
+        set_blocked(signals.and(blocked))?;
+    }
+    Ok(Before { blocked, child_action })
+}
+
+impl Before {
+    /// Sets signals up as they were before, for a program that is about to be executed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`hold`].
+    pub fn restore(self) -> Result<(), Errno> {
+        if self.child_action == SIG_IGN {
+            replace_action(Signal::CHILD, SIG_IGN)?;
+        }
+        set_blocked(self.blocked)?;
+        Ok(())
+    }
+}
+
+/// Makes `blocked` the set of signals that wait, and returns the one before it.
+fn set_blocked(blocked: SignalSet) -> Result<SignalSet, Errno> {
+    let mut before = SignalSet(0);
+    let arguments = [
+        SIG_SETMASK as usize,
+        from_ref(&blocked).expose_provenance(),
+        from_mut(&mut before).expose_provenance(),
+        SET_BYTES,
+        0,
+    ];
+    // SAFETY: two sets of the size named, one to read and one to write.
+    checked(unsafe { architecture::syscall(__NR_rt_sigprocmask, arguments) })?;
+    Ok(before)
+}
+
+/// Sleeps until one of `signals`, all blocked, arrives.
+///
+/// # Errors
+///
+/// sigwaitinfo(2): `EINTR`, after the process was stopped and continued.
+pub fn wait(signals: SignalSet) -> Result<Received, Errno> {
+    /// `siginfo_t`, of which only the first three words are read.
+    #[repr(C, align(8))]
+    struct Information {
+        signal: i32,
+        errno: i32,
+        code: i32,
+        rest: [u32; 29],
+    }
+    let mut information = Information { signal: 0, errno: 0, code: 0, rest: [0; 29] };
+    let arguments = [
+        from_ref(&signals).expose_provenance(),
+        from_mut(&mut information).expose_provenance(),
+        0,
+        SET_BYTES,
+        0,
+    ];
+    // SAFETY: a set of the size named, 128 bytes for the information, and no time limit.
+    checked(unsafe { architecture::syscall(__NR_rt_sigtimedwait, arguments) })?;
+    // sigaction(2): a code above zero comes from the kernel, the others from a sender.
+    let sent_by_process = information.code <= 0;
+    Ok(Received { number: information.signal, sent_by_process })
+}
+
+/// The two actions that are not functions, as the kernel writes them.
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+
+/// The kernel's `struct sigaction` with an action that is no function.
+type Action = [usize; size_of::<kernel_sigaction>() / size_of::<usize>()];
+
+/// Gives `signal` another action, and returns the one before it.
+fn replace_action(signal: Signal, action: usize) -> Result<usize, Errno> {
+    let mut new: Action = [0; _];
+    let mut old: Action = [0; _];
+    new[0] = action;
+    let arguments = [
+        signal.as_raw() as usize,
+        from_ref(&new).expose_provenance(),
+        from_mut(&mut old).expose_provenance(),
+        SET_BYTES,
+        0,
+    ];
+    // SAFETY: two structures of the kernel's size, one to read and one to write. No function is
+    // installed, so none can be called.
+    checked(unsafe { architecture::syscall(__NR_rt_sigaction, arguments) })?;
+    Ok(old[0])
+}

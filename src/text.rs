@@ -1,0 +1,185 @@
+//! Building the lines that a person reads, without `core::fmt`, whose machinery would be a third of
+//! the binary.
+
+use alloc::vec::Vec;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::{Errno, retry_on_intr};
+
+/// Bytes that are on their way to a terminal or a file.
+#[derive(Default)]
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds words of our own.
+    #[inline(never)]
+    pub fn push(&mut self, words: &str) -> &mut Self {
+        self.0.extend_from_slice(words.as_bytes());
+        self
+    }
+
+    /// Adds a name that somebody else chose. What could drive a terminal is written as `\xNN`: the
+    /// control characters of ASCII, and those above it as UTF-8 writes them, C2 80 to C2 9F.
+    #[inline(never)]
+    pub fn push_name(&mut self, name: &[u8]) -> &mut Self {
+        let mut before = 0;
+        for byte in name {
+            let is_control = byte.is_ascii_control() || before == 0xc2 && *byte < 0xa0;
+            if is_control {
+                self.push("\\x").push_digit(byte >> 4).push_digit(byte & 15);
+            } else {
+                self.0.push(*byte);
+            }
+            before = *byte;
+        }
+        self
+    }
+
+    fn push_digit(&mut self, digit: u8) -> &mut Self {
+        self.0.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        self
+    }
+
+    /// Adds a number in decimal.
+    #[inline(never)]
+    pub fn push_number(&mut self, number: u64) -> &mut Self {
+        let mut divisor = 1;
+        while number / divisor >= 10 {
+            divisor *= 10;
+        }
+        while divisor > 0 {
+            self.push_digit((number / divisor % 10) as u8);
+            divisor /= 10;
+        }
+        self
+    }
+
+    /// Adds spaces up to `column`, counted in bytes from `line_start`; at least two.
+    pub fn pad(&mut self, line_start: usize, column: usize) -> &mut Self {
+        let wanted = (line_start + column).max(self.0.len() + 2);
+        self.0.resize(wanted, b' ');
+        self
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, kept until the process ends, so that an error can point to them.
+    #[must_use]
+    pub fn leak(self) -> &'static [u8] {
+        self.0.leak()
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    ///
+    /// write(2).
+    pub fn write_to(&self, file: impl AsFd) -> Result<(), Errno> {
+        let mut rest = &*self.0;
+        while !rest.is_empty() {
+            let written = retry_on_intr(|| rustix::io::write(&file, rest))?;
+            rest = &rest[written..];
+        }
+        Ok(())
+    }
+}
+
+/// What stands before the first `separator`, and what stands behind it, if there is one.
+#[must_use]
+#[inline(never)]
+pub fn cut(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    for (place, byte) in text.iter().enumerate() {
+        if *byte == separator {
+            let (head, tail) = text.split_at(place);
+            return (head, tail.get(1..));
+        }
+    }
+    (text, None)
+}
+
+/// The parts of `text` between the `separator`s, one at least.
+pub fn parts(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || {
+        let (part, behind) = cut(rest?, separator);
+        rest = behind;
+        Some(part)
+    })
+}
+
+/// Reads a short file whole, such as those of /proc; what does not fit into `buffer` is left.
+///
+/// # Errors
+///
+/// read(2).
+pub fn read_start<'a>(file: &OwnedFd, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match retry_on_intr(|| rustix::io::read(file, &mut buffer[filled..]))? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(&buffer[..filled])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(build: impl Fn(&mut Text) -> &mut Text) -> String {
+        let mut text = Text::new();
+        build(&mut text);
+        String::from_utf8(text.0).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        assert_eq!(written(|text| text.push_number(0)), "0");
+        assert_eq!(written(|text| text.push_number(u64::MAX)), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn names_cannot_drive_a_terminal() {
+        assert_eq!(written(|text| text.push_name(b"a\x1b[2Jb")), "a\\x1b[2Jb");
+        let written = |name: &[u8]| Text::new().push_name(name).0.clone();
+        assert_eq!(written("é\u{9b}".as_bytes()), b"\xc3\xa9\xc2\\x9b");
+        assert_eq!(written("Ü".as_bytes()), "Ü".as_bytes());
+    }
+
+    #[test]
+    fn a_text_is_cut_at_its_separators() {
+        assert_eq!(cut(b"a:b:c", b':'), (&b"a"[..], Some(&b"b:c"[..])));
+        assert_eq!(cut(b"a:", b':'), (&b"a"[..], Some(&b""[..])));
+        assert_eq!(cut(b"a", b':'), (&b"a"[..], None));
+        assert_eq!(parts(b":a::", b':').collect::<Vec<_>>(), [&b""[..], b"a", b"", b""]);
+        assert_eq!(parts(b"", b':').collect::<Vec<_>>(), [&b""[..]]);
+    }
+
+    #[test]
+    fn padding_reaches_the_column_or_leaves_two_spaces() {
+        assert_eq!(written(|text| text.push("ab").pad(0, 6).push("c")), "ab    c");
+        assert_eq!(written(|text| text.push("abcdef").pad(0, 3).push("c")), "abcdef  c");
+    }
+}

@@ -1,0 +1,37 @@
+//! The real binary on real root filesystems, seen from outside and from inside.
+//!
+//! What a test needs of the machine it says with `need`; where that is missing, the test is counted
+//! as ignored, with the reason. `MINI_CONTAINER_MUST=all` says that nothing may be missing: then it
+//! fails instead, so that no skip can hide where everything is there.
+
+mod descriptors;
+mod errors;
+mod fallbacks;
+mod host;
+mod isolation;
+mod options;
+mod signals;
+mod tutorial;
+mod unprivileged;
+mod util;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let tests: Vec<Trial> = [
+        ("tutorial", tutorial::TESTS),
+        ("options", options::TESTS),
+        ("descriptors", descriptors::TESTS),
+        ("isolation", isolation::TESTS),
+        ("signals", signals::TESTS),
+        ("unprivileged", unprivileged::TESTS),
+        ("errors", errors::TESTS),
+        ("fallbacks", fallbacks::TESTS),
+        ("host", host::TESTS),
+    ]
+    .into_iter()
+    .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))
+    .collect();
+    libtest_mimic::run(&arguments, tests).exit();
+}
