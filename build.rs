@@ -22,12 +22,23 @@ fn main() {
     write_errno_texts();
     let host = variable("HOST");
     let target = variable("TARGET");
+    let is_cross = architecture(&host) != architecture(&target);
     let mut arguments: Vec<String> = STATIC_PROGRAM.map(String::from).to_vec();
     if variable("PROFILE") == "release" {
         arguments.extend(without_unwinding());
     }
-    if architecture(&host) != architecture(&target) {
-        arguments.extend(cross(&host, architecture(&target)));
+    let lld = lld_folder(&host);
+    if let Some(folder) = &lld {
+        arguments.push(format!("-B{}", folder.display()));
+        // Constants and code in one segment: one page less in memory.
+        arguments.push("-Wl,--no-rosegment".into());
+    }
+    if lld.is_some() || is_cross {
+        // In a cross build without a toolchain's lld, cc looks for ld.lld in PATH.
+        arguments.push("-fuse-ld=lld".into());
+    }
+    if is_cross {
+        arguments.push(format!("-Wl,-m,{}", emulation(architecture(&target))));
     }
     for argument in arguments {
         println!("cargo:rustc-link-arg-bins={argument}");
@@ -52,18 +63,14 @@ fn without_unwinding() -> [String; 2] {
     [format!("-Wl,-T,{}", script.display()), "-Wl,--no-eh-frame-hdr".into()]
 }
 
-/// The host's `cc` only passes the link on; it is told to use the toolchain's own lld, which links
-/// for every architecture, and lld is told which one, in place of what `cc` says of the host's.
-fn cross(host: &str, architecture: &str) -> Vec<String> {
-    let emulation = match architecture {
+/// What lld calls an architecture. The host's `cc` only passes the link on, and it says the host's;
+/// the last word counts.
+fn emulation(architecture: &str) -> &'static str {
+    match architecture {
         "aarch64" => "aarch64linux",
         "x86_64" => "elf_x86_64",
         other => panic!("mini-container has no program start for {other}"),
-    };
-    let mut arguments = vec!["-fuse-ld=lld".to_string(), format!("-Wl,-m,{emulation}")];
-    // Without one of these, cc looks for ld.lld in PATH.
-    arguments.extend(lld_folder(host).map(|folder| format!("-B{}", folder.display())));
-    arguments
+    }
 }
 
 /// The folder with `ld.lld` that rustup's toolchains bring: beside the compiler, or, when RUSTC

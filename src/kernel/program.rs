@@ -25,7 +25,7 @@ pub struct Refusal<'a> {
 }
 
 /// Bytes of scratch for the name of one interpreter.
-const NAME_BYTES: usize = 256;
+const NAME_BYTES: usize = 128;
 /// Interpreters of interpreters that the kernel follows; execve(2).
 const LEVELS_MAX: usize = 5;
 /// Scratch that [`why_not`] can need.
