@@ -108,7 +108,9 @@ fn measure(candidates: &mut [Candidate]) {
             }
         }
     }
-    candidates.iter_mut().for_each(|candidate| candidate.times.sort_unstable());
+    for candidate in candidates {
+        candidate.times.sort_unstable();
+    }
 }
 
 /// Another order each round: who runs behind a kindred candidate finds the kernel's caches warm.
