@@ -10,7 +10,7 @@ use crate::container::{Container, Process, User, environment, keep};
 use crate::kernel::caller::Caller;
 use crate::kernel::execute::Command;
 use crate::kernel::mounts::Access;
-use crate::sys::process::Namespaces;
+use crate::sys::process::{Namespaces, StringList};
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -86,8 +86,8 @@ fn command<'a>(process: &Process<'a>) -> Command<'a> {
     Command {
         name,
         candidates: candidates(name, &process.environment),
-        arguments: process.command.iter().copied().collect(),
-        environment: process.environment.iter().copied().collect(),
+        arguments: StringList::new(&process.command),
+        environment: StringList::new(&process.environment),
     }
 }
 

@@ -52,12 +52,14 @@ unsafe fn invocation(stack: *const usize) -> Invocation<'static> {
     let first_argument = unsafe { stack.add(1) }.cast::<*const c_char>();
     // SAFETY: argv has `count` pointers and a NULL.
     let first_variable = unsafe { first_argument.add(count + 1) };
-    // SAFETY: argv is a NULL-terminated list of strings that live as long as the process.
-    let args = unsafe { strings(first_argument) };
-    // SAFETY: so is envp.
-    let env = unsafe { strings(first_variable) };
+    // SAFETY: argv is a list of strings that live as long as the process.
+    let args = unsafe { strings(first_argument, count) };
+    // SAFETY: envp ends with a NULL.
+    let variables = unsafe { length(first_variable) };
+    // SAFETY: its strings are like those of argv.
+    let env = unsafe { strings(first_variable, variables) };
     // SAFETY: the auxiliary vector follows envp's NULL.
-    let auxiliary = unsafe { first_variable.add(env.len() + 1) }.cast::<[usize; 2]>();
+    let auxiliary = unsafe { first_variable.add(variables + 1) }.cast::<[usize; 2]>();
     // SAFETY: it is a list of pairs that ends with AT_NULL.
     let secure = unsafe { auxiliary_value(auxiliary, AT_SECURE) } != 0;
     Invocation { args, env, secure }
@@ -65,19 +67,34 @@ unsafe fn invocation(stack: *const usize) -> Invocation<'static> {
 
 /// # Safety
 ///
-/// `list` is a NULL-terminated array of pointers to strings that are never freed or changed.
-unsafe fn strings(mut list: *const *const c_char) -> Vec<&'static CStr> {
-    let mut strings = Vec::new();
+/// `list` is an array of `count` pointers to strings that are never freed or changed.
+unsafe fn strings(list: *const *const c_char, count: usize) -> Vec<&'static CStr> {
+    // As long as needed and no longer: the launcher keeps it in memory while it waits.
+    let mut strings = Vec::with_capacity(count);
+    for index in 0..count {
+        // SAFETY: within the list.
+        let place = unsafe { list.add(index) };
+        // SAFETY: the list has a pointer there.
+        let string = unsafe { *place };
+        // SAFETY: to a NUL-terminated string that lives as long as the process.
+        strings.push(unsafe { CStr::from_ptr(string) });
+    }
+    strings
+}
+
+/// # Safety
+///
+/// `list` is a NULL-terminated array.
+unsafe fn length(list: *const *const c_char) -> usize {
+    let mut count = 0;
     loop {
         // SAFETY: the list is read up to its NULL and no further.
-        let string = unsafe { *list };
-        if string.is_null() {
-            return strings;
+        let place = unsafe { list.add(count) };
+        // SAFETY: the same.
+        if unsafe { *place }.is_null() {
+            return count;
         }
-        // SAFETY: each is a NUL-terminated string that lives as long as the process.
-        strings.push(unsafe { CStr::from_ptr(string) });
-        // SAFETY: there is a next element, since this one was not the NULL.
-        list = unsafe { list.add(1) };
+        count += 1;
     }
 }
 

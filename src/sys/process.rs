@@ -111,9 +111,14 @@ pub struct StringList<'a> {
     strings: PhantomData<&'a CStr>,
 }
 
-impl<'a> FromIterator<&'a CStr> for StringList<'a> {
-    fn from_iter<Strings: IntoIterator<Item = &'a CStr>>(strings: Strings) -> Self {
-        let mut pointers: Vec<_> = strings.into_iter().map(CStr::as_ptr).collect();
+impl<'a> StringList<'a> {
+    /// The list of these strings.
+    #[must_use]
+    pub fn new(strings: &[&'a CStr]) -> Self {
+        let mut pointers = Vec::with_capacity(strings.len() + 1);
+        for string in strings {
+            pointers.push(string.as_ptr());
+        }
         pointers.push(null());
         Self { pointers, strings: PhantomData }
     }
