@@ -77,7 +77,7 @@ pub static OPTIONS: [Entry; 12] = [
         Some(b'u'),
         "--user",
         Some("UID[:GID]"),
-        "run as this user and group (default group: 0)",
+        "run as this user and group, in numbers (default group: 0)",
     ),
     entry(
         Name::PreserveFds,

@@ -2,7 +2,7 @@
 
 use super::help::{help, version};
 use super::options::{Entry, Name};
-use super::words::{Typed, Words, option_error};
+use super::words::{Typed, Words, option_error, usage};
 use crate::container::{Container, Mount, MountError, Process, Root, User, environment, number};
 use crate::error::Error;
 use crate::kernel::mounts::Access;
@@ -106,19 +106,17 @@ impl<'a> Options<'a> {
             }
             Name::Workdir => self.workdir = Some(not_empty(entry, value)?),
             Name::Env => match value.to_bytes() {
-                [] | [b'=', ..] => return Err(refused("a variable has a name")),
+                [] | [b'=', ..] => return Err(refused(OTHER_FORM)),
                 _ => self.settings.push(value),
             },
             Name::ClearEnv => self.clear_environment = true,
             Name::User => {
                 let user = User::parse(value.to_bytes());
-                self.user =
-                    Some(user.ok_or_else(|| refused("not of the form UID[:GID], in numbers"))?);
+                self.user = Some(user.ok_or_else(|| refused(OTHER_FORM))?);
             }
             Name::PreserveFds => {
                 let count = number(value.to_bytes()).filter(|count| *count <= DESCRIPTORS_MAX);
-                self.preserved_descriptors =
-                    count.ok_or_else(|| refused("not a count of descriptors"))?;
+                self.preserved_descriptors = count.ok_or_else(|| refused(OTHER_FORM))?;
             }
             Name::Explain => self.purpose = Purpose::Explain,
             // Answered before they get here.
@@ -182,7 +180,7 @@ const DESCRIPTORS_MAX: u32 = 1 << 30;
 
 fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> {
     if value.is_empty() {
-        return Err(option_value_error(entry, value, "the name of a directory is not empty"));
+        return Err(option_value_error(entry, value, OTHER_FORM));
     }
     Ok(value)
 }
@@ -191,12 +189,14 @@ fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> 
 fn option_value_error<'a>(entry: &Entry, value: &'a CStr, why: &'static str) -> Error<'a> {
     let mut typed = Text::new();
     typed.push(entry.long).push(" '").push_name(value.to_bytes()).push("'");
-    option_error(typed.leak(), why, b"")
+    option_error(typed.leak(), why, usage(entry))
 }
+
+const OTHER_FORM: &str = "the value is of another form";
 
 fn mount_refusal(error: MountError) -> &'static str {
     match error {
-        MountError::Form => "not of the form SRC:DST[:ro]",
+        MountError::Form => OTHER_FORM,
         MountError::Option => "the options of a volume are ro and rw",
         MountError::Relative => "the place inside the container begins with a slash",
         MountError::Root => "that place is the root itself, which --rootfs names",
@@ -258,16 +258,23 @@ mod tests {
 
     #[test]
     fn wrong_values_are_refused_with_the_option_and_the_value() {
-        let cases: [(&[&CStr], &str); 9] = [
-            (&[c"-v/usr"], "option --volume '/usr': not of the form SRC:DST[:ro]"),
+        let cases: [(&[&CStr], &str); 10] = [
+            (
+                &[c"-v/usr"],
+                "option --volume '/usr': the value is of another form\nhint: --volume SRC:DST[:ro]: ",
+            ),
             (&[c"-v/usr:/usr:rx"], "option --volume '/usr:/usr:rx': the options of a volume"),
             (&[c"-v/usr:usr"], "begins with a slash"),
             (&[c"--tmpfs=/"], "option --tmpfs '/': that place is the root itself"),
+            (&[c"--tmpfs=/a:size=1m"], "hint: --tmpfs DST: "),
             (&[c"--tmpfs=/a", c"-v/x:/a/"], "something is mounted there already"),
-            (&[c"-u", c"root"], "option --user 'root': not of the form UID[:GID], in numbers"),
-            (&[c"--preserve-fds=-1"], "not a count of descriptors"),
-            (&[c"-e=x"], "a variable has a name"),
-            (&[c"--rootfs="], "the name of a directory is not empty"),
+            (
+                &[c"-u", c"root"],
+                "option --user 'root': the value is of another form\nhint: --user UID[:GID]: ",
+            ),
+            (&[c"--preserve-fds=-1"], "hint: --preserve-fds N: "),
+            (&[c"-e=x"], "hint: --env K[=V]: "),
+            (&[c"--rootfs="], "option --rootfs '': the value is of another form"),
         ];
         for (words, expected) in cases {
             let words: Vec<_> = words.iter().copied().chain([c"sh"]).collect();

@@ -66,7 +66,7 @@ impl<'a> Words<'a> {
             (None, None) => Ok(Typed::Option(entry, c"")),
             (None, Some(_)) => Err(option_error(typed, "takes no value", b"")),
             (Some(_), Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
-            (Some(form), None) => self.value(entry, form, typed),
+            (Some(_), None) => self.value(entry, typed),
         }
     }
 
@@ -83,23 +83,23 @@ impl<'a> Words<'a> {
                 Ok(Typed::Option(entry, c""))
             }
             Some(_) if !behind.is_empty() => Ok(Typed::Option(entry, behind)),
-            Some(form) => self.value(entry, form, typed),
+            Some(_) => self.value(entry, typed),
         }
     }
 
-    fn value(
-        &mut self,
-        entry: &'static Entry,
-        form: &'static str,
-        typed: &'a [u8],
-    ) -> Result<Typed<'a>, Error<'a>> {
+    fn value(&mut self, entry: &'static Entry, typed: &'a [u8]) -> Result<Typed<'a>, Error<'a>> {
         let value = self.take();
-        value.map(|value| Typed::Option(entry, value)).ok_or_else(|| {
-            let mut hint = Text::new();
-            hint.push(entry.long).push(" ").push(form).push(": ").push(entry.help);
-            option_error(typed, "needs a value", hint.leak())
-        })
+        let missing = || option_error(typed, "needs a value", usage(entry));
+        value.map(|value| Typed::Option(entry, value)).ok_or_else(missing)
     }
+}
+
+/// How the option is written and what it is for, as a hint.
+pub fn usage(entry: &Entry) -> &'static [u8] {
+    let mut hint = Text::new();
+    hint.push(entry.long).push(" ").push(entry.value.unwrap_or_default()).push(": ");
+    hint.push(entry.help);
+    hint.leak()
 }
 
 const UNKNOWN: &str = "there is no such option";

@@ -29,7 +29,7 @@ pub enum Mount<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum MountError {
-    /// Not `SRC:DST` or `SRC:DST:OPTIONS`.
+    /// Not `SRC:DST` or `SRC:DST:OPTIONS`; not `DST`.
     Form,
     /// An option that there is not.
     Option,
@@ -67,7 +67,11 @@ impl<'a> Mount<'a> {
     ///
     /// What the text is not.
     pub fn tmpfs(target: &'a CStr) -> Result<Self, MountError> {
-        check_target(target.to_bytes())?;
+        let (place, options) = cut(target.to_bytes(), b':');
+        if options.is_some() {
+            return Err(MountError::Form);
+        }
+        check_target(place)?;
         Ok(Self::Tmpfs { target })
     }
 
@@ -133,6 +137,7 @@ mod tests {
     #[test]
     fn a_tmpfs_is_below_the_root() {
         assert_eq!(Mount::tmpfs(c"/tmp"), Ok(Mount::Tmpfs { target: c"/tmp" }));
+        assert_eq!(Mount::tmpfs(c"/tmp:size=1m"), Err(MountError::Form));
         assert_eq!(Mount::tmpfs(c"tmp"), Err(MountError::Relative));
         assert_eq!(Mount::tmpfs(c"/"), Err(MountError::Root));
     }

@@ -29,6 +29,7 @@ tests![
     standard_error_closed needs Root;
     setuid_is_refused needs Root;
     file_capabilities_are_refused needs Root, Program("setcap");
+    a_launcher_in_a_chroot needs Root;
     a_name_cannot_drive_the_terminal needs Root;
 ];
 
@@ -261,6 +262,16 @@ fn file_capabilities_are_refused() {
     run(Command::new("setcap").arg("cap_sys_admin+ep").arg(&copy)).success();
     let mut command = as_ordinary_user(&copy, ["--help"]);
     run(&mut command).fails(125, &["refusing to run setuid or with file capabilities"]);
+}
+
+/// The kernel swaps no roots below a chroot, and a chroot inside one could be left.
+fn a_launcher_in_a_chroot() {
+    let scratch = Scratch::new().with_host_programs();
+    fs::copy(launcher(), scratch.path("rootfs/mini-container")).unwrap();
+    let mut command = Command::new("chroot");
+    command.arg(scratch.path("rootfs")).args(["/mini-container", "-r", "/", "/bin/sh"]);
+    let said = "make the mounts private: Invalid argument\nhint: the launcher runs in a chroot";
+    run(&mut command).fails(125, &[said]);
 }
 
 fn a_name_cannot_drive_the_terminal() {

@@ -142,7 +142,7 @@ fn user_numbers_are_taken_as_they_are() {
     assert_eq!(scratch.inside(&["-u", "77"], "id -u; id -g"), "77\n0\n");
     for wrong in ["1:", ":1", "4294967295", "4294967296", "0x1", "root", "-1"] {
         let ended = run(&mut scratch.launcher(["-u", wrong, "/bin/id"]));
-        ended.fails(125, &["not of the form UID[:GID]"]);
+        ended.fails(125, &["the value is of another form\nhint: --user UID[:GID]: "]);
     }
 }
 
