@@ -3,10 +3,10 @@
 use crate::util::{Scratch, run, tests};
 
 tests![
-    nothing_above_two_survives needs Root;
-    preserved_descriptors_survive_and_no_other needs Root;
-    a_leaked_directory_is_no_way_out needs Root;
-    closed_standard_streams_stay_closed needs Root;
+    nothing_above_two_survives needs Launch;
+    preserved_descriptors_survive_and_no_other needs Launch;
+    a_leaked_directory_is_no_way_out needs Launch;
+    closed_standard_streams_stay_closed needs Launch;
 ];
 
 /// Runs the launcher from a shell that has opened descriptors first.

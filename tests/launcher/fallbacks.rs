@@ -5,8 +5,8 @@ use crate::util::{Scratch, launcher, run, tests};
 use std::process::Command;
 
 tests![
-    each_call_can_be_missing needs Root, Program("strace");
-    a_link_leads_nowhere_without_openat2_either needs Root, Program("strace");
+    each_call_can_be_missing needs Launch, Program("strace");
+    a_link_leads_nowhere_without_openat2_either needs Launch, Program("strace");
     read_only_holds_without_mount_setattr needs Root, Program("strace"), Program("unshare");
 ];
 

@@ -33,5 +33,7 @@ fn main() {
     .into_iter()
     .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))
     .collect();
-    libtest_mimic::run(&arguments, tests).exit();
+    let conclusion = libtest_mimic::run(&arguments, tests);
+    let _ = std::fs::remove_file(util::launcher());
+    conclusion.exit();
 }

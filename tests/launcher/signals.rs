@@ -6,15 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 tests![
-    the_exit_status_is_the_programs needs Root;
-    a_signal_that_ends_the_program_is_128_and_its_number needs Root;
-    signals_sent_to_the_launcher_reach_the_program needs Root, Program("kill");
-    a_caller_that_ignores_sigchld_gets_the_status_too needs Root;
-    blocked_and_ignored_signals_are_the_programs_as_before needs Root;
-    ctrl_c_reaches_the_program_once needs Root, Program("script");
-    ctrl_z_stops_and_fg_goes_on needs Root, Program("script");
-    the_program_dies_with_the_launcher needs Root, Program("kill");
-    waiting_takes_little_memory needs Root, Release;
+    the_exit_status_is_the_programs needs Launch;
+    a_signal_that_ends_the_program_is_128_and_its_number needs Launch;
+    signals_sent_to_the_launcher_reach_the_program needs Launch, Program("kill");
+    a_caller_that_ignores_sigchld_gets_the_status_too needs Launch;
+    blocked_and_ignored_signals_are_the_programs_as_before needs Launch;
+    ctrl_c_reaches_the_program_once needs Launch, Program("script");
+    ctrl_z_stops_and_fg_goes_on needs Launch, Program("script");
+    the_program_dies_with_the_launcher needs Launch, Program("kill");
+    waiting_takes_little_memory needs Launch, Release;
 ];
 
 fn the_exit_status_is_the_programs() {
@@ -131,7 +131,7 @@ fn ctrl_z_stops_and_fg_goes_on() {
         &scratch,
         "bash --norc --noprofile -i",
         &[
-            ("# ", inside),
+            ("bash-", inside),
             ("ready", "\x1a"),
             ("Stopped", "echo status $?; fg; echo the end is $?; exit\n"),
         ],

@@ -3,12 +3,12 @@
 use crate::util::{Scratch, run, run_with_input, tests};
 
 tests![
-    a_shell_sees_its_root_and_nothing_else needs Root;
+    a_shell_sees_its_root_and_nothing_else needs Launch;
     an_ordinary_user_plays_the_same_session needs UserNamespaces;
-    a_static_busybox_is_enough needs Root, Program("busybox");
-    a_script_is_run_by_its_interpreter needs Root;
-    the_hosts_own_programs_make_a_root_without_copies needs Root;
-    the_root_of_the_host_can_be_the_root needs Root;
+    a_static_busybox_is_enough needs Launch, Program("busybox");
+    a_script_is_run_by_its_interpreter needs Launch;
+    the_hosts_own_programs_make_a_root_without_copies needs Launch;
+    the_root_of_the_host_can_be_the_root needs Launch;
 ];
 
 const SESSION: &str = "ls -alh /\necho \"pwd is $PWD\"\nexit 5\n";

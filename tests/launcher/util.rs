@@ -23,6 +23,8 @@ pub struct Test {
 pub enum Need {
     /// The tests run as root.
     Root,
+    /// Whoever runs the tests can launch: as root, or by a user namespace.
+    Launch,
     /// An ordinary user may make user namespaces here.
     UserNamespaces,
     /// A program of the host.
@@ -67,7 +69,8 @@ impl Need {
     fn missing(self) -> Option<String> {
         match self {
             Self::Root => (!is_root()).then(|| "root".into()),
-            Self::UserNamespaces => {
+            Self::Launch if is_root() => None,
+            Self::Launch | Self::UserNamespaces => {
                 let works = as_ordinary_user("unshare", ["-Ur", "true"]).status();
                 (!works.is_ok_and(|status| status.success()))
                     .then(|| "user namespaces for ordinary users".into())
