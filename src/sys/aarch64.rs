@@ -1,11 +1,9 @@
 //! The system call instruction on aarch64, and a clone whose child starts on a stack of its own.
 #![allow(unsafe_code)]
 
+use super::Entry;
 use core::arch::asm;
 use core::ffi::c_void;
-
-/// What the child of [`clone`] runs; it ends the process itself.
-pub type Entry = unsafe extern "C" fn(*mut c_void) -> !;
 
 /// Makes the system call `number`; syscall(2) lists the registers.
 ///

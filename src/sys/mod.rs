@@ -15,7 +15,11 @@ pub mod mounts;
 pub mod process;
 pub mod signals;
 
+use core::ffi::c_void;
 use rustix::io::Errno;
+
+/// What the child of a clone runs; it ends the process itself.
+type Entry = unsafe extern "C" fn(*mut c_void) -> !;
 
 /// The kernel's answer: a value, or an errno as a negative number from -4095 to -1.
 fn checked(answer: isize) -> Result<usize, Errno> {
