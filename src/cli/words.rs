@@ -19,20 +19,21 @@ pub enum Typed<'a> {
 
 /// The words that are still to be read.
 pub struct Words<'a> {
-    words: &'a [&'a CStr],
-    /// What is left of a word of short options, behind its `-`.
+    rest: &'a [&'a CStr],
+    /// A word of short options, and what is left of it, behind its `-`.
+    current: &'a CStr,
     cluster: &'a CStr,
 }
 
 impl<'a> Words<'a> {
     /// Reads `words`, the command line without the launcher's own name.
     pub fn new(words: &'a [&'a CStr]) -> Self {
-        Self { words, cluster: c"" }
+        Self { rest: words, current: c"", cluster: c"" }
     }
 
     /// The words that have not been read.
     pub fn rest(&self) -> &'a [&'a CStr] {
-        self.words
+        self.rest
     }
 
     /// The next thing that was typed; None at the end.
@@ -45,6 +46,7 @@ impl<'a> Words<'a> {
             b"--" => Ok(Some(Typed::EndOfOptions)),
             [b'-', b'-', ..] => self.long(word).map(Some),
             [b'-', _, ..] => {
+                self.current = word;
                 self.cluster = tail(word, 1);
                 self.short().map(Some)
             }
@@ -53,8 +55,8 @@ impl<'a> Words<'a> {
     }
 
     fn take(&mut self) -> Option<&'a CStr> {
-        let (first, rest) = self.words.split_first()?;
-        self.words = rest;
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
         Some(first)
     }
 
@@ -73,8 +75,8 @@ impl<'a> Words<'a> {
     /// `-n`, `-nvalue` or `-n value`; options without a value can share a word.
     fn short(&mut self) -> Result<Typed<'a>, Error<'a>> {
         let cluster = core::mem::take(&mut self.cluster);
-        let typed = cluster.to_bytes();
-        let letter = typed.first().copied().and_then(by_short);
+        let typed = self.current.to_bytes();
+        let letter = cluster.to_bytes().first().copied().and_then(by_short);
         let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP))?;
         let behind = tail(cluster, 1);
         match entry.value {
@@ -172,9 +174,9 @@ mod tests {
             "mini-container: option --rotfs: there is no such option\nhint: the nearest is --rootfs\n"
         );
         assert!(lines(refusal(&[c"--wibble"])).contains("hint: mini-container --help lists"));
-        assert!(lines(refusal(&[c"-x"])).contains("option x: there is no such option"));
+        assert!(lines(refusal(&[c"-x"])).contains("option -x: there is no such option"));
         assert!(lines(refusal(&[c"--read-only=yes"])).contains("--read-only: takes no value"));
         assert!(lines(refusal(&[c"--user"])).contains("hint: --user UID[:GID]: run as"));
-        assert!(lines(refusal(&[c"-u"])).contains("option u: needs a value"));
+        assert!(lines(refusal(&[c"-u"])).contains("option -u: needs a value"));
     }
 }

@@ -10,7 +10,7 @@ use core::panic::PanicInfo;
 use mini_container::error::status;
 use mini_container::exit;
 use mini_container::sys::files::standard_error;
-use mini_container::text::Text;
+use rustix::path::DecInt;
 
 /// Inlined into its callers in `core`, which then see that the message is not used: neither it nor
 /// what could format it ends up in the file, and in a release the places in the source do not either.
@@ -24,17 +24,26 @@ use mini_container::text::Text;
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {
         Some(place) if cfg!(debug_assertions) => report(place.file(), place.line()),
-        _ => report("a release build", 0),
+        _ => report("a release", 0),
     }
 }
 
+/// Says it without the heap, which may be what has failed.
 #[cold]
 #[inline(never)]
 fn report(file: &str, line: u32) -> ! {
-    let mut text = Text::new();
-    text.push("mini-container: internal error in ").push(file).push(", line ");
-    text.push_number(line.into()).push("\n");
-    let _ = text.write_to(standard_error());
+    let line = DecInt::new(line);
+    let words: [&[u8]; 5] = [
+        b"mini-container: out of memory, or an internal error in ",
+        file.as_bytes(),
+        b", line ",
+        line.as_bytes(),
+        b"\n",
+    ];
+    for part in words {
+        // Where standard error is closed or full, the exit status has to do.
+        let _ = rustix::io::write(standard_error(), part);
+    }
     exit(status::FAILED)
 }
 

@@ -26,6 +26,7 @@ tests![
     user_namespaces_forbidden_by_setting needs Root, Program("unshare"), Program("strace");
     out_of_processes_by_the_users_limit needs UserNamespaces, Program("prlimit");
     out_of_processes_by_a_cgroup needs Root;
+    out_of_memory needs Launch, Release;
     standard_error_closed needs Launch;
     setuid_is_refused needs Root;
     file_capabilities_are_refused needs Root, Program("setcap");
@@ -234,6 +235,13 @@ fn out_of_processes_by_a_cgroup() {
     let ended = run(&mut command);
     fs::remove_dir(&group).unwrap();
     ended.fails(125, &["Try again\nhint: ", &format!("/{name}/pids.max is 1")]);
+}
+
+fn out_of_memory() {
+    let scratch = Scratch::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 300; exec $MC /bin/sh"]).env("MC", launcher());
+    run(command.current_dir(scratch.path(""))).fails(125, &["mini-container: out of memory"]);
 }
 
 fn standard_error_closed() {
