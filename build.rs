@@ -50,8 +50,15 @@ fn main() {
 fn write_errno_texts() {
     const ERRNO_MAX: i32 = 131;
     let can_come = |number| matches!(number, 1..=40 | 61 | 71 | 75 | 80 | 87 | 95 | 107 | 110..=113 | 116 | 117 | 121 | 122 | 126..=131);
-    let text = |number| syscalls::Errno::new(number).description().filter(|_| can_come(number));
-    let texts: Vec<&str> = (0..=ERRNO_MAX).map(|number| text(number).unwrap_or_default()).collect();
+    let text = |number| match number {
+        // As strerror(3) has them, where the kernel's header says something that nobody knows.
+        9 => "Bad file descriptor",
+        11 => "Resource temporarily unavailable",
+        38 => "Function not implemented",
+        _ if !can_come(number) => "",
+        _ => syscalls::Errno::new(number).description().unwrap_or_default(),
+    };
+    let texts: Vec<&str> = (0..=ERRNO_MAX).map(text).collect();
     let path = Path::new(&variable("OUT_DIR")).join("errno_texts");
     std::fs::write(path, texts.join("\n")).expect("OUT_DIR can be written to");
 }

@@ -184,7 +184,7 @@ impl<'a> Error<'a> {
     }
 }
 
-/// The kernel's text for an error, as its header errno.h has it.
+/// The text for an error of the kernel's.
 fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
     let number = usize::from(errno.raw_os_error().unsigned_abs() as u16);
     match parts(ERRNO_TEXTS, b'\n').nth(number) {
@@ -222,7 +222,10 @@ mod tests {
     fn leaves_out_what_there_is_not() {
         let nothing = Error::usage("", b"", "no program given", b"");
         assert_eq!(rendered(nothing), "mini-container: no program given\n");
-        assert_eq!(mount(b"", Errno::AGAIN, b""), "mini-container: mount: Try again\n");
+        assert_eq!(
+            mount(b"", Errno::AGAIN, b""),
+            "mini-container: mount: Resource temporarily unavailable\n"
+        );
     }
 
     #[test]

@@ -216,7 +216,10 @@ fn out_of_processes_by_the_users_limit() {
         as_ordinary_user("prlimit", ["--nproc=0", launcher().to_str().unwrap(), "/bin/sh"]);
     run(command.current_dir(scratch.path(""))).fails(
         125,
-        &["make a process in new namespaces: Try again\nhint: ", "RLIMIT_NPROC (ulimit -u) is 0"],
+        &[
+            "make a process in new namespaces: Resource temporarily unavailable\nhint: ",
+            "RLIMIT_NPROC (ulimit -u) is 0",
+        ],
     );
 }
 
@@ -234,7 +237,10 @@ fn out_of_processes_by_a_cgroup() {
     command.env("GROUP", &group).env("MC", launcher()).current_dir(scratch.path(""));
     let ended = run(&mut command);
     fs::remove_dir(&group).unwrap();
-    ended.fails(125, &["Try again\nhint: ", &format!("/{name}/pids.max is 1")]);
+    ended.fails(
+        125,
+        &["Resource temporarily unavailable\nhint: ", &format!("/{name}/pids.max is 1")],
+    );
 }
 
 fn out_of_memory() {
