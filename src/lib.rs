@@ -7,8 +7,8 @@
 //! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
 //! - [`launch`] clones the child that takes the steps, and waits for the program,
 //! - [`kernel`] is what the steps do, a file per subject,
-//! - [`sys`] is the system calls that rustix does not offer, and the only place with unsafe code
-//!   besides the binary's program start;
+//! - [`sys`] is the system calls that rustix does not offer; besides the binary's program start, it
+//!   is all that the compiler has to take our word for;
 //! - [`Error`] is what went wrong, and `text` how lines are built, without libc and without std.
 //!
 //! Imports go down this list, never up (`launch` knows `plan`).
