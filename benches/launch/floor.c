@@ -5,8 +5,8 @@
  *     floor DIR PROGRAM
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fcntl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -22,9 +22,11 @@
 #if defined(__x86_64__)
 static long call(long n, long a, long b, long c, long d, long e) {
     long answer;
+    /* The sixth is the offset of mmap. */
+    register long r9 __asm__("r9") = 0;
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
-    __asm__ volatile("syscall" : "=a"(answer) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+    __asm__ volatile("syscall" : "=a"(answer) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
     return answer;
 }
@@ -42,7 +44,10 @@ static long call(long n, long a, long b, long c, long d, long e) {
     register long x2 __asm__("x2") = c;
     register long x3 __asm__("x3") = d;
     register long x4 __asm__("x4") = e;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    /* The sixth is the offset of mmap. */
+    register long x5 __asm__("x5") = 0;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
     return x0;
 }
 #define CLONE(flags, top, entry, answer) \
@@ -64,9 +69,11 @@ static long launcher;
 static const unsigned long nothing = 0;
 
 static void child(void) {
+    unsigned long before;
     long place, tree;
     call(SYS_mount, 0, (long)"/", 0, MS_PRIVATE_REC, 0);
-    place = call(SYS_openat, AT_FDCWD, (long)arguments[1], O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0);
+    place = call(SYS_openat, AT_FDCWD, (long)arguments[1], O_PATH | O_DIRECTORY | O_CLOEXEC | O_LARGEFILE,
+                 0, 0);
     tree = call(SYS_open_tree, place, (long)"",
                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE, 0, 0);
     call(SYS_move_mount, tree, (long)"", place, (long)"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
@@ -79,21 +86,21 @@ static void child(void) {
     call(SYS_close_range, 3, ~0U, 0, 0, 0);
     call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (call(SYS_getppid, 0, 0, 0, 0, 0) == launcher) {
-        call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&nothing, 0, 8, 0);
+        call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&nothing, (long)&before, 8, 0);
         call(SYS_execve, (long)arguments[2], (long)(arguments + 2), (long)environment, 0, 0);
     }
     call(SYS_exit_group, 127, 0, 0, 0, 0);
 }
 
 void begin(long *stack) {
-    unsigned long signals = 1UL << (SIGCHLD - 1) | 0x84e07, before[4] = {0}, action[4] = {0};
+    /* HUP INT QUIT USR1 USR2 TERM TSTP are the others. */
+    unsigned long signals = 1UL << (SIGCHLD - 1) | 0x84a07, before[4] = {0}, action[4] = {0};
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2];
     long information[16], program, status = 0;
     char *memory;
     arguments = (char **)(stack + 1);
     environment = arguments + stack[0] + 1;
-    /* Six arguments: the last one, an offset, is zero as long as nobody sets that register. */
     call(SYS_mmap, 0, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
     call(SYS_capget, (long)&header, (long)data, 0, 0, 0);
     call(SYS_rt_sigaction, SIGCHLD, (long)action, (long)before, 8, 0);
