@@ -68,8 +68,9 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     match cli::parse(words, &invocation.env)? {
         Request::Print(text) => print(&text),
         Request::Container(container, purpose) => {
-            // Errors name what is in the plan, so it lives as long as they do: until the end.
-            let plan = Box::leak(Box::new(Plan::new(&container, Caller::current())));
+            // Errors name what is in them, so they live as long: until the end.
+            let container = &*Box::leak(Box::new(container));
+            let plan = &*Box::leak(Box::new(Plan::new(container, Caller::current())));
             match purpose {
                 Purpose::Explain => print(&plan.explain()),
                 Purpose::Run => launch::launch(plan),

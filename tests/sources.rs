@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the library, and what each may use of the others.
 const ROOMS: [(&str, &[&str]); 8] = [
-    ("cli", &["container", "kernel", "error", "text"]),
+    ("cli", &["container", "kernel", "sys", "error", "text"]),
     ("launch", &["plan", "container", "kernel", "sys", "error", "text"]),
     ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),
-    ("container", &["kernel", "error", "text"]),
+    ("container", &["kernel", "sys", "error", "text"]),
     ("kernel", &["sys", "error", "text"]),
     ("error.rs", &["sys", "text"]),
     ("text.rs", &[]),

@@ -1,10 +1,13 @@
-//! The command line, in two stages: what was typed, option by option (`words`), and then what is
-//! meant by all of it together, a [`Request`]. No system call is made here.
+//! The command line, in three stages: what was typed, word by word (`words`), each option by itself
+//! (`settings`), and what is meant by all of them together (`assemble`), a [`Request`]. No system
+//! call is made here.
 
+mod assemble;
 mod help;
 mod nearest;
 mod options;
 mod parse;
+mod settings;
 mod words;
 
 pub use parse::{Purpose, Request, parse};

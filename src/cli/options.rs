@@ -6,13 +6,40 @@
 pub enum Name {
     Rootfs,
     ReadOnly,
+    Ephemeral,
     Volume,
     Tmpfs,
+    Device,
+    Proc,
+    Dev,
     Workdir,
     Env,
     ClearEnv,
     User,
+    GroupAdd,
+    Tty,
+    Init,
     PreserveFds,
+    All,
+    Isolate,
+    Share,
+    Join,
+    Network,
+    Hostname,
+    Domainname,
+    TimeOffset,
+    MapUsers,
+    MapGroups,
+    CapAdd,
+    CapDrop,
+    SecurityOpt,
+    NoNestedUserns,
+    Ulimit,
+    Umask,
+    OomScoreAdj,
+    Nice,
+    Cpuset,
+    Timeout,
     Explain,
     Help,
     Version,
@@ -29,67 +56,63 @@ pub struct Entry {
     pub help: &'static str,
 }
 
-const fn entry(
-    name: Name,
-    short: Option<u8>,
-    long: &'static str,
-    value: Option<&'static str>,
-    help: &'static str,
-) -> Entry {
-    Entry { name, short, long, value, help }
+/// A line of the table: a name, the letter if there is one, the word, the value, and the help.
+macro_rules! options {
+    ($($name:ident $([$short:literal])? $long:literal $(($value:literal))? $help:literal;)*) => {
+        /// All of them, in the order of the help.
+        pub static OPTIONS: &[Entry] = &[$(Entry {
+            name: Name::$name,
+            short: options!(@some $($short)?),
+            long: $long,
+            value: options!(@some $($value)?),
+            help: $help,
+        }),*];
+    };
+    (@some $some:literal) => { Some($some) };
+    (@some) => { None };
 }
 
-/// All of them, in the order of the help.
-pub static OPTIONS: [Entry; 12] = [
-    entry(
-        Name::Rootfs,
-        Some(b'r'),
-        "--rootfs",
-        Some("DIR"),
-        "the root directory (default: rootfs)",
-    ),
-    entry(Name::ReadOnly, None, "--read-only", None, "the root cannot be written to"),
-    entry(
-        Name::Volume,
-        Some(b'v'),
-        "--volume",
-        Some("SRC:DST[:ro]"),
-        "SRC of the host is seen as DST; ro: cannot be written to",
-    ),
-    entry(Name::Tmpfs, None, "--tmpfs", Some("DST"), "an empty directory in memory at DST"),
-    entry(
-        Name::Workdir,
-        Some(b'w'),
-        "--workdir",
-        Some("DIR"),
-        "start in DIR of the root (default: /)",
-    ),
-    entry(
-        Name::Env,
-        Some(b'e'),
-        "--env",
-        Some("K[=V]"),
-        "set a variable; K alone: as it is outside",
-    ),
-    entry(Name::ClearEnv, None, "--clear-env", None, "start from an empty environment"),
-    entry(
-        Name::User,
-        Some(b'u'),
-        "--user",
-        Some("UID[:GID]"),
-        "run as this user and group, in numbers (default group: 0)",
-    ),
-    entry(
-        Name::PreserveFds,
-        None,
-        "--preserve-fds",
-        Some("N"),
-        "pass on descriptors 3 to 2+N, too",
-    ),
-    entry(Name::Explain, None, "--explain", None, "print what would be done, and do nothing"),
-    entry(Name::Help, Some(b'h'), "--help", None, "print this help"),
-    entry(Name::Version, Some(b'V'), "--version", None, "print the version"),
-];
+options! {
+    Rootfs [b'r'] "--rootfs" ("DIR") "the root directory (default: rootfs)";
+    ReadOnly "--read-only" "the root cannot be written to";
+    Ephemeral "--ephemeral" "what is written to the root is thrown away";
+    Volume [b'v'] "--volume" ("SRC:DST[:OPTS]") "SRC of the host is seen as DST; OPTS: ro, nosuid, nodev, noexec, ...";
+    Tmpfs "--tmpfs" ("DST[:OPTS]") "an empty directory in memory at DST; OPTS: size=, mode=, exec, ...";
+    Device "--device" ("SRC[:DST]") "a device of the host";
+    Proc "--proc" ("DST") "a /proc of its own";
+    Dev "--dev" ("DST") "a /dev of its own, with the usual devices";
+    Workdir [b'w'] "--workdir" ("DIR") "start in DIR of the root (default: /)";
+    Env [b'e'] "--env" ("K[=V]") "set a variable; K alone: as it is outside";
+    ClearEnv "--clear-env" "start from an empty environment";
+    User [b'u'] "--user" ("UID[:GID]") "run as this user and group, in numbers (default group: 0)";
+    GroupAdd "--group-add" ("GID") "a supplementary group, in numbers";
+    Tty [b't'] "--tty" "a terminal of its own";
+    Init "--init" "a process 1 that reaps, and passes signals on to the program";
+    PreserveFds "--preserve-fds" ("N") "pass on descriptors 3 to 2+N, too";
+    All [b'a'] "--all" "every isolation, few capabilities, a filter of system calls";
+    Isolate "--isolate" ("LIST") "process, user, ipc, network, hostname, cgroup, time, or all";
+    Share "--share" ("LIST") "take these isolations out of --all again";
+    Join "--join" ("NAME=PATH") "enter an existing namespace, such as net=/proc/PID/ns/net";
+    Network "--network" ("MODE") "none, host, ns:PATH, macvlan:IF, ipvlan:IF, veth:BRIDGE, pasta";
+    Hostname "--hostname" ("NAME") "its host name";
+    Domainname "--domainname" ("NAME") "its NIS domain name";
+    TimeOffset "--time-offset" ("OFFSETS") "monotonic=SECONDS,boottime=SECONDS ahead of the host";
+    MapUsers "--map-users" ("RANGE") "users: INSIDE:OUTSIDE:COUNT, more than once; or auto";
+    MapGroups "--map-groups" ("RANGE") "groups, likewise";
+    CapAdd "--cap-add" ("LIST") "capabilities to keep, or ALL";
+    CapDrop "--cap-drop" ("LIST") "capabilities to drop, or ALL";
+    SecurityOpt "--security-opt" ("OPT") "seccomp=FILE, seccomp=unconfined, no-new-privileges[=false], mask=P, unmask=P, landlock";
+    NoNestedUserns "--no-nested-userns" "no user namespaces can be made inside (--all does that)";
+    Ulimit "--ulimit" ("NAME=SOFT[:HARD]") "a resource limit, such as nofile=1024";
+    Umask "--umask" ("MODE") "which permissions new files do not have, such as 077";
+    OomScoreAdj "--oom-score-adj" ("N") "how readily it is killed for memory, -1000 to 1000";
+    Nice "--nice" ("N") "how much it gives way to others, -20 to 19";
+    Cpuset "--cpuset" ("LIST") "the processors that it runs on, such as 0-3,6";
+    Timeout "--timeout" ("SECONDS") "kill it then";
+    Explain "--explain" "print what would be done, and do nothing";
+    Help [b'h'] "--help" "print this help";
+    Version [b'V'] "--version" "print the version";
+}
 
 /// The option with this long name, which begins with `--`.
 pub fn by_long(long: &[u8]) -> Option<&'static Entry> {
@@ -107,7 +130,7 @@ mod tests {
 
     #[test]
     fn each_is_found_by_its_names_and_by_no_other() {
-        for entry in &OPTIONS {
+        for entry in OPTIONS {
             assert_eq!(by_long(entry.long.as_bytes()).unwrap().name, entry.name);
             if let Some(short) = entry.short {
                 assert_eq!(by_short(short).unwrap().name, entry.name);

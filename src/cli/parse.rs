@@ -1,13 +1,12 @@
-//! The second stage: what the options mean together.
+//! The second stage: from the words of a command line to what the user wants.
 
 use super::help::{help, version};
 use super::options::{Entry, Name};
-use super::words::{Typed, Words, option_error, usage};
-use crate::container::{Container, Mount, MountError, Process, Root, User, environment, number};
+use super::settings::Settings;
+use super::words::{Typed, Words};
+use crate::container::Container;
 use crate::error::Error;
-use crate::kernel::mounts::Access;
 use crate::text::{Text, parts};
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What the user wants.
@@ -35,7 +34,7 @@ pub enum Purpose {
 /// What cannot stand as it was typed.
 pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
     let mut words = Words::new(words);
-    let mut options = Options::default();
+    let mut settings = Settings::default();
     let program = loop {
         match words.next()? {
             Some(Typed::Option(Entry { name: Name::Help, .. }, _)) => {
@@ -44,18 +43,18 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<
             Some(Typed::Option(Entry { name: Name::Version, .. }, _)) => {
                 return Ok(Request::Print(version()));
             }
-            Some(Typed::Option(entry, value)) => options.set(entry, value)?,
+            Some(Typed::Option(entry, value)) => settings.set(entry, value)?,
             Some(Typed::Word(word)) => break refuse_command(word)?,
             Some(Typed::EndOfOptions) => {
                 let Some((program, rest)) = words.rest().split_first() else {
                     return Err(no_program());
                 };
-                return Ok(options.request(program, rest, callers));
+                return settings.request(program, rest, callers);
             }
             None => return Err(no_program()),
         }
     };
-    Ok(options.request(program, words.rest(), callers))
+    settings.request(program, words.rest(), callers)
 }
 
 fn no_program() -> Error<'static> {
@@ -76,136 +75,10 @@ fn refuse_command(word: &CStr) -> Result<&CStr, Error<'_>> {
     Err(Error::usage("command", word.to_bytes(), "this version does not have it yet", hint))
 }
 
-/// The options so far.
-#[derive(Default)]
-struct Options<'a> {
-    rootfs: Option<&'a CStr>,
-    read_only: bool,
-    mounts: Vec<Mount<'a>>,
-    workdir: Option<&'a CStr>,
-    settings: Vec<&'a CStr>,
-    clear_environment: bool,
-    user: Option<User>,
-    preserved_descriptors: u32,
-    purpose: Purpose,
-}
-
-impl<'a> Options<'a> {
-    fn set(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        let refused = |why| option_value_error(entry, value, why);
-        match entry.name {
-            Name::Rootfs => self.rootfs = Some(not_empty(entry, value)?),
-            Name::ReadOnly => self.read_only = true,
-            Name::Volume => {
-                let mount = Mount::volume(value).map_err(|error| refused(mount_refusal(error)))?;
-                self.add_mount(entry, value, mount)?;
-            }
-            Name::Tmpfs => {
-                let mount = Mount::tmpfs(value).map_err(|error| refused(mount_refusal(error)))?;
-                self.add_mount(entry, value, mount)?;
-            }
-            Name::Workdir => self.workdir = Some(not_empty(entry, value)?),
-            Name::Env => match value.to_bytes() {
-                [] | [b'=', ..] => return Err(refused(OTHER_FORM)),
-                _ => self.settings.push(value),
-            },
-            Name::ClearEnv => self.clear_environment = true,
-            Name::User => {
-                let user = User::parse(value.to_bytes());
-                self.user = Some(user.ok_or_else(|| refused(OTHER_FORM))?);
-            }
-            Name::PreserveFds => {
-                let count = number(value.to_bytes()).filter(|count| *count <= DESCRIPTORS_MAX);
-                self.preserved_descriptors = count.ok_or_else(|| refused(OTHER_FORM))?;
-            }
-            Name::Explain => self.purpose = Purpose::Explain,
-            // Answered before they get here.
-            Name::Help | Name::Version => {}
-        }
-        Ok(())
-    }
-
-    fn add_mount(
-        &mut self,
-        entry: &Entry,
-        value: &'a CStr,
-        mount: Mount<'a>,
-    ) -> Result<(), Error<'a>> {
-        if self.mounts.iter().any(|other| other.is_at_the_place_of(&mount)) {
-            return Err(option_value_error(entry, value, "something is mounted there already"));
-        }
-        self.mounts.push(mount);
-        // Before those that are deeper; those that are as deep stay in the user's order.
-        let mut rest = &mut *self.mounts;
-        while let [.., before, last] = rest
-            && before.depth() > last.depth()
-        {
-            core::mem::swap(before, last);
-            let length = rest.len() - 1;
-            rest = rest.split_at_mut(length).0;
-        }
-        Ok(())
-    }
-
-    fn request(
-        self,
-        program: &'a CStr,
-        arguments: &[&'a CStr],
-        callers: &[&'a CStr],
-    ) -> Request<'a> {
-        let mut command = Vec::with_capacity(arguments.len() + 1);
-        command.push(program);
-        command.extend_from_slice(arguments);
-        let purpose = self.purpose;
-        let container = Container {
-            root: Root {
-                directory: self.rootfs.unwrap_or(c"rootfs"),
-                access: if self.read_only { Access::ReadOnly } else { Access::ReadWrite },
-            },
-            mounts: self.mounts,
-            process: Process {
-                command,
-                environment: environment::apply(callers, self.clear_environment, &self.settings),
-                working_directory: self.workdir.unwrap_or(c"/"),
-                user: self.user,
-                preserved_descriptors: self.preserved_descriptors,
-            },
-        };
-        Request::Container(container, purpose)
-    }
-}
-
-/// More than any process can have; the kernel's `fs.nr_open` cannot be set higher.
-const DESCRIPTORS_MAX: u32 = 1 << 30;
-
-fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> {
-    if value.is_empty() {
-        return Err(option_value_error(entry, value, OTHER_FORM));
-    }
-    Ok(value)
-}
-
-/// What is wrong with a value, with the option's own name in front of it.
-fn option_value_error<'a>(entry: &Entry, value: &'a CStr, why: &'static str) -> Error<'a> {
-    let mut typed = Text::new();
-    typed.push(entry.long).push(" '").push_name(value.to_bytes()).push("'");
-    option_error(typed.leak(), why, usage(entry))
-}
-
-const OTHER_FORM: &str = "the value is of another form";
-
-fn mount_refusal(error: MountError) -> &'static str {
-    match error {
-        MountError::Form => OTHER_FORM,
-        MountError::Option => "the options of a volume are ro and rw",
-        MountError::Relative => "the place inside the container begins with a slash",
-        MountError::Root => "that place is the root itself, which --rootfs names",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::Mount;
 
     fn container<'a>(words: &'a [&'a CStr]) -> Container<'a> {
         match parse(words, &[c"PATH=/bin"]) {
@@ -252,7 +125,8 @@ mod tests {
     fn parents_are_mounted_before_what_lies_in_them() {
         let words = [c"-v/1:/a/b", c"-v/2:/c", c"--tmpfs=/a", c"-v/3:/c/d/e", c"-v/4:/d", c"sh"];
         let container = container(&words);
-        let targets: Vec<_> = container.mounts.iter().map(Mount::target).collect();
+        let targets: Vec<_> =
+            container.mounts.iter().map(|mount: &Mount<'_>| mount.target).collect();
         assert_eq!(targets, [c"/c", c"/a", c"/d", c"/a/b", c"/c/d/e"]);
     }
 
@@ -261,12 +135,12 @@ mod tests {
         let cases: [(&[&CStr], &str); 10] = [
             (
                 &[c"-v/usr"],
-                "option --volume '/usr': the value is of another form\nhint: --volume SRC:DST[:ro]: ",
+                "option --volume '/usr': the value is of another form\nhint: --volume SRC:DST[:OPTS]: ",
             ),
-            (&[c"-v/usr:/usr:rx"], "option --volume '/usr:/usr:rx': the options of a volume"),
+            (&[c"-v/usr:/usr:rx"], "option --volume '/usr:/usr:rx': a volume has no such option"),
             (&[c"-v/usr:usr"], "begins with a slash"),
             (&[c"--tmpfs=/"], "option --tmpfs '/': that place is the root itself"),
-            (&[c"--tmpfs=/a:size=1m"], "hint: --tmpfs DST: "),
+            (&[c"--tmpfs=/a:size=x"], "hint: --tmpfs DST[:OPTS]: "),
             (&[c"--tmpfs=/a", c"-v/x:/a/"], "something is mounted there already"),
             (
                 &[c"-u", c"root"],

@@ -4,15 +4,29 @@
 //! about is the plan's business.
 
 pub mod environment;
+mod isolation;
+mod limits;
 mod mount;
+mod network;
+mod security;
 mod user;
 
-pub use mount::{Mount, MountError};
+pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
+pub use limits::{Limit, processors, wide_number};
+pub use mount::{Mount, MountError, Mounted};
+pub use network::Network;
+pub use security::{
+    ALL_CAPABILITIES, CAPABILITIES, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY, Security,
+    capabilities,
+};
 pub use user::{User, number};
 
 use crate::kernel::mounts::Access;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use rustix::fs::Mode;
+use rustix::process::Gid;
+use rustix::thread::CpuSet;
 
 /// A program and the surroundings that it is to see.
 pub struct Container<'a> {
@@ -20,6 +34,10 @@ pub struct Container<'a> {
     pub root: Root<'a>,
     /// What is mounted in it, parents before what lies in them.
     pub mounts: Vec<Mount<'a>>,
+    /// What it has apart from the host.
+    pub isolation: Isolation<'a>,
+    /// What it may do.
+    pub security: Security<'a>,
     /// What runs in it.
     pub process: Process<'a>,
 }
@@ -30,6 +48,8 @@ pub struct Root<'a> {
     pub directory: &'a CStr,
     /// Whether the program can write to it.
     pub access: Access,
+    /// Whether what the program writes to it is thrown away.
+    pub ephemeral: bool,
 }
 
 /// The program and what it inherits.
@@ -42,8 +62,26 @@ pub struct Process<'a> {
     pub working_directory: &'a CStr,
     /// As whom it runs, if not as the caller (or, without privilege, as root inside).
     pub user: Option<User>,
+    /// The supplementary groups; None if nothing was said about them.
+    pub groups: Option<Vec<Gid>>,
     /// Descriptors that it keeps, from 3 on.
     pub preserved_descriptors: u32,
+    /// Whether it has a terminal of its own.
+    pub terminal: bool,
+    /// Whether a process of ours reaps what it leaves.
+    pub init: bool,
+    /// After how many seconds it is killed.
+    pub timeout: Option<u32>,
+    /// What it may use.
+    pub limits: Vec<Limit>,
+    /// Which permissions the files that it makes do not have.
+    pub umask: Option<Mode>,
+    /// How readily the kernel kills it for its memory, -1000 to 1000, as text.
+    pub oom_score: Option<&'a CStr>,
+    /// How much it gives way to others, -20 to 19.
+    pub nice: Option<i32>,
+    /// Where it runs.
+    pub processors: Option<CpuSet>,
 }
 
 /// A copy of `bytes` as a C string that lives until the process ends; None if there is a NUL in it.

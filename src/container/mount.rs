@@ -1,46 +1,59 @@
-//! What is mounted inside the root: volumes from the host, and file systems in memory.
+//! What is mounted inside the root: volumes and devices of the host, and file systems of its own.
 
 use super::keep;
+use super::user::number;
+use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
+use crate::kernel::volume::Volume;
 use crate::text::{cut, parts};
+use alloc::vec::Vec;
 use core::ffi::CStr;
+use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
-/// One mount that the user asked for.
+/// One mount.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
-pub enum Mount<'a> {
+pub struct Mount<'a> {
+    /// Where in the container it is; absolute.
+    pub target: &'a CStr,
+    /// What it is.
+    pub what: Mounted<'a>,
+}
+
+/// What a mount shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub enum Mounted<'a> {
     /// A file or directory of the host.
-    Volume {
-        /// On the host; relative to the caller's working directory.
-        source: &'a CStr,
-        /// In the container; absolute.
-        target: &'a CStr,
-        /// Whether the program can write to it.
-        access: Access,
-    },
-    /// An empty directory in memory.
-    Tmpfs {
-        /// In the container; absolute.
-        target: &'a CStr,
-    },
+    Volume(Volume<'a>),
+    /// A device of the host.
+    Device(&'a CStr),
+    /// A file system of its own.
+    FileSystem(FileSystem<'a>),
+    /// The devices that every program expects.
+    Devices,
 }
 
 /// What is wrong with a description of a mount.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum MountError {
-    /// Not `SRC:DST` or `SRC:DST:OPTIONS`; not `DST`.
+    /// Not `SRC:DST` or `SRC:DST:OPTIONS`; not `DST` or `DST:OPTIONS`.
     Form,
-    /// An option that there is not.
+    /// An option of a volume that there is not.
     Option,
+    /// An option of a tmpfs that there is not, or a value that it cannot have.
+    TmpfsOption,
     /// The place in the container does not begin with a slash.
     Relative,
     /// The place in the container is the root.
     Root,
+    /// A device with less than all access.
+    DeviceAccess,
 }
 
 impl<'a> Mount<'a> {
-    /// Reads `SRC:DST[:ro|rw]`.
+    /// Reads `SRC:DST[:OPTIONS]`.
     ///
     /// # Errors
     ///
@@ -51,49 +64,141 @@ impl<'a> Mount<'a> {
         if source.is_empty() || target.is_empty() {
             return Err(MountError::Form);
         }
-        let access = match options {
-            None | Some(b"rw") => Access::ReadWrite,
-            Some(b"ro") => Access::ReadOnly,
-            Some(_) => return Err(MountError::Option),
-        };
+        let mut volume = Volume::of(kept(source)?);
+        for option in options.map(|options| parts(options, b',')).into_iter().flatten() {
+            set_volume_option(&mut volume, option)?;
+        }
         check_target(target)?;
-        let kept = |part: &[u8]| keep(part.to_vec()).ok_or(MountError::Form);
-        Ok(Mount::Volume { source: kept(source)?, target: kept(target)?, access })
+        Ok(Mount { target: kept(target)?, what: Mounted::Volume(volume) })
     }
 
-    /// Reads `DST`.
+    /// Reads `DST[:OPTIONS]`.
     ///
     /// # Errors
     ///
     /// What the text is not.
-    pub fn tmpfs(target: &'a CStr) -> Result<Self, MountError> {
-        let (place, options) = cut(target.to_bytes(), b':');
-        if options.is_some() {
-            return Err(MountError::Form);
+    pub fn tmpfs(text: &CStr) -> Result<Mount<'static>, MountError> {
+        let (target, options) = cut(text.to_bytes(), b':');
+        check_target(target)?;
+        let mut settings = Vec::new();
+        let mut attributes = FileSystem::RESTRICTED;
+        let mut has_mode = false;
+        for option in options.map(|options| parts(options, b',')).into_iter().flatten() {
+            if set_attribute(&mut attributes, option) {
+                continue;
+            }
+            let (name, value) = cut(option, b'=');
+            check_tmpfs_setting(name, value.unwrap_or_default())?;
+            has_mode |= name == b"mode";
+            add_setting(&mut settings, option);
         }
-        check_target(place)?;
-        Ok(Self::Tmpfs { target })
+        if !has_mode {
+            add_setting(&mut settings, b"mode=1777");
+        }
+        let settings = keep(settings).ok_or(MountError::Form)?;
+        let tmpfs = FileSystem { kind: c"tmpfs", settings, attributes };
+        Ok(Mount { target: kept(target)?, what: Mounted::FileSystem(tmpfs) })
     }
 
-    /// Where in the container it is.
-    #[must_use]
-    pub fn target(&self) -> &'a CStr {
-        match self {
-            Self::Volume { target, .. } | Self::Tmpfs { target } => target,
+    /// Reads `PATH[:DST[:rwm]]`.
+    ///
+    /// # Errors
+    ///
+    /// What the text is not. Less than `rwm` cannot be had: it takes a device cgroup.
+    pub fn device(text: &CStr) -> Result<Mount<'static>, MountError> {
+        let (source, rest) = cut(text.to_bytes(), b':');
+        let (target, access) = cut(rest.unwrap_or(source), b':');
+        if !matches!(access, None | Some(b"rwm" | b"rw")) {
+            return Err(MountError::DeviceAccess);
         }
+        if source.is_empty() {
+            return Err(MountError::Form);
+        }
+        check_target(target)?;
+        Ok(Mount { target: kept(target)?, what: Mounted::Device(kept(source)?) })
+    }
+
+    /// A mount at a place that the user names.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the place.
+    pub fn at(target: &'a CStr, what: Mounted<'a>) -> Result<Self, MountError> {
+        check_target(target.to_bytes())?;
+        Ok(Self { target, what })
     }
 
     /// How many folders deep it is; a mount must come after the one that its place lies in.
     #[must_use]
     pub fn depth(&self) -> usize {
-        components(self.target().to_bytes()).count()
+        components(self.target.to_bytes()).count()
     }
 
     /// Whether both are at the same place, as far as the names say.
     #[must_use]
     pub fn is_at_the_place_of(&self, other: &Self) -> bool {
-        components(self.target().to_bytes()).eq(components(other.target().to_bytes()))
+        components(self.target.to_bytes()).eq(components(other.target.to_bytes()))
     }
+}
+
+fn kept(part: &[u8]) -> Result<&'static CStr, MountError> {
+    keep(part.to_vec()).ok_or(MountError::Form)
+}
+
+fn add_setting(settings: &mut Vec<u8>, setting: &[u8]) {
+    if !settings.is_empty() {
+        settings.push(b',');
+    }
+    settings.extend_from_slice(setting);
+}
+
+fn set_volume_option(volume: &mut Volume<'_>, option: &[u8]) -> Result<(), MountError> {
+    match option {
+        b"ro" => volume.access = Access::ReadOnly,
+        b"rw" => volume.access = Access::ReadWrite,
+        b"rbind" => volume.with_mounts_below = true,
+        b"bind" => volume.with_mounts_below = false,
+        b"private" | b"rprivate" => volume.propagation = None,
+        b"slave" | b"rslave" => volume.propagation = Some(MountPropagationFlags::DOWNSTREAM),
+        b"shared" | b"rshared" => volume.propagation = Some(MountPropagationFlags::SHARED),
+        b"idmap" => volume.id_mapped = true,
+        b"U" => volume.chowned = true,
+        other if set_attribute(&mut volume.attributes, other) => {}
+        _ => return Err(MountError::Option),
+    }
+    Ok(())
+}
+
+/// The options that every mount can have; false if it is none of them.
+fn set_attribute(attributes: &mut MountAttrFlags, option: &[u8]) -> bool {
+    let (flag, set) = match option {
+        b"ro" => (MountAttrFlags::MOUNT_ATTR_RDONLY, true),
+        b"rw" => (MountAttrFlags::MOUNT_ATTR_RDONLY, false),
+        b"nosuid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, true),
+        b"suid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, false),
+        b"nodev" => (MountAttrFlags::MOUNT_ATTR_NODEV, true),
+        b"dev" => (MountAttrFlags::MOUNT_ATTR_NODEV, false),
+        b"noexec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, true),
+        b"exec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, false),
+        _ => return false,
+    };
+    attributes.set(flag, set);
+    true
+}
+
+/// What tmpfs(5) understands; the rest of what it would refuse, it refuses itself.
+fn check_tmpfs_setting(name: &[u8], value: &[u8]) -> Result<(), MountError> {
+    let digits = match (name, value) {
+        (b"size" | b"nr_blocks" | b"nr_inodes", [digits @ .., unit])
+            if b"kKmMgG%".contains(unit) =>
+        {
+            digits
+        }
+        (b"mode", digits) if digits.iter().all(|digit| (b'0'..=b'7').contains(digit)) => digits,
+        (b"size" | b"nr_blocks" | b"nr_inodes" | b"uid" | b"gid", digits) => digits,
+        _ => return Err(MountError::TmpfsOption),
+    };
+    number(digits).map(drop).ok_or(MountError::TmpfsOption)
 }
 
 fn check_target(target: &[u8]) -> Result<(), MountError> {
@@ -114,12 +219,39 @@ fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
+    fn volume(text: &CStr) -> Volume<'static> {
+        match Mount::volume(text).unwrap().what {
+            Mounted::Volume(volume) => volume,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn tmpfs(text: &CStr) -> Result<(&'static CStr, MountAttrFlags), MountError> {
+        Mount::tmpfs(text).map(|mount| match mount.what {
+            Mounted::FileSystem(tmpfs) => (tmpfs.settings, tmpfs.attributes),
+            other => panic!("{other:?}"),
+        })
+    }
+
     #[test]
     fn a_volume_is_source_target_and_access() {
-        let volume = |access| Ok(Mount::Volume { source: c"/usr", target: c"/host/usr", access });
-        assert_eq!(Mount::volume(c"/usr:/host/usr"), volume(Access::ReadWrite));
-        assert_eq!(Mount::volume(c"/usr:/host/usr:rw"), volume(Access::ReadWrite));
-        assert_eq!(Mount::volume(c"/usr:/host/usr:ro"), volume(Access::ReadOnly));
+        let plain = Mount::volume(c"/usr:/host/usr").unwrap();
+        assert_eq!(
+            plain,
+            Mount { target: c"/host/usr", what: Mounted::Volume(Volume::of(c"/usr")) }
+        );
+        assert_eq!(volume(c"/usr:/host/usr:rw"), Volume::of(c"/usr"));
+        assert_eq!(volume(c"/usr:/u:ro").access, Access::ReadOnly);
+    }
+
+    #[test]
+    fn a_volume_has_options() {
+        let options = volume(c"/a:/b:ro,nosuid,nodev,noexec,bind,slave,idmap,U");
+        assert_eq!(options.attributes, FileSystem::RESTRICTED);
+        assert_eq!(options.propagation, Some(MountPropagationFlags::DOWNSTREAM));
+        assert!(!options.with_mounts_below && options.id_mapped && options.chowned);
+        let last = volume(c"/a:/b:shared,private,noexec,exec,bind,rbind,ro,rw");
+        assert_eq!(last, Volume::of(c"/a"), "the last one counts");
     }
 
     #[test]
@@ -135,16 +267,31 @@ mod tests {
     }
 
     #[test]
-    fn a_tmpfs_is_below_the_root() {
-        assert_eq!(Mount::tmpfs(c"/tmp"), Ok(Mount::Tmpfs { target: c"/tmp" }));
-        assert_eq!(Mount::tmpfs(c"/tmp:size=1m"), Err(MountError::Form));
-        assert_eq!(Mount::tmpfs(c"tmp"), Err(MountError::Relative));
-        assert_eq!(Mount::tmpfs(c"/"), Err(MountError::Root));
+    fn a_tmpfs_is_below_the_root_and_has_settings() {
+        assert_eq!(tmpfs(c"/tmp"), Ok((c"mode=1777", FileSystem::RESTRICTED)));
+        let settings = tmpfs(c"/t:size=64m,mode=700,exec,ro").unwrap();
+        assert_eq!(settings.0, c"size=64m,mode=700");
+        let without_exec = FileSystem::RESTRICTED.difference(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+        assert_eq!(settings.1, without_exec.union(MountAttrFlags::MOUNT_ATTR_RDONLY));
+        for wrong in [c"/t:size", c"/t:size=x", c"/t:mode=8", c"/t:source=/x", c"/t:size=1m,"] {
+            assert_eq!(tmpfs(wrong), Err(MountError::TmpfsOption), "{wrong:?}");
+        }
+        assert_eq!(tmpfs(c"tmp"), Err(MountError::Relative));
+        assert_eq!(tmpfs(c"/"), Err(MountError::Root));
+    }
+
+    #[test]
+    fn a_device_is_at_its_own_place_or_another() {
+        let device = |text| Mount::device(text).map(|mount| (mount.target, mount.what));
+        assert_eq!(device(c"/dev/fuse"), Ok((c"/dev/fuse", Mounted::Device(c"/dev/fuse"))));
+        assert_eq!(device(c"/dev/a:/dev/b:rwm"), Ok((c"/dev/b", Mounted::Device(c"/dev/a"))));
+        assert_eq!(device(c"/dev/a:/dev/b:r"), Err(MountError::DeviceAccess));
+        assert_eq!(device(c"dev/a"), Err(MountError::Relative));
     }
 
     #[test]
     fn places_are_compared_by_their_components() {
-        let place = |target| Mount::Tmpfs { target };
+        let place = |target| Mount { target, what: Mounted::Device(c"/dev/x") };
         assert!(place(c"/a//b/").is_at_the_place_of(&place(c"/a/./b")));
         assert!(!place(c"/a/b").is_at_the_place_of(&place(c"/a")));
         assert_eq!(place(c"/a//b/").depth(), 2);

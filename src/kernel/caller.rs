@@ -3,19 +3,17 @@
 use rustix::process::{getegid, geteuid};
 use rustix::thread::{CapabilitySet, capabilities};
 
-/// Whether the caller may make namespaces and mounts as it is.
+/// Who calls.
 #[derive(Clone, Copy)]
 #[cfg_attr(test, derive(Debug))]
-pub enum Caller {
-    /// Root, or a process with `CAP_SYS_ADMIN`; capabilities(7).
-    Privileged,
-    /// Anybody else, with the ids that a user namespace can map.
-    Ordinary {
-        /// Effective user id.
-        user: u32,
-        /// Effective group id.
-        group: u32,
-    },
+pub struct Caller {
+    /// Whether it may make namespaces and mounts as it is: it is root, or has `CAP_SYS_ADMIN`;
+    /// capabilities(7).
+    pub privileged: bool,
+    /// Effective user id.
+    pub user: u32,
+    /// Effective group id.
+    pub group: u32,
 }
 
 impl Caller {
@@ -24,9 +22,6 @@ impl Caller {
     pub fn current() -> Self {
         let privileged =
             capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
-        if privileged {
-            return Self::Privileged;
-        }
-        Self::Ordinary { user: geteuid().as_raw(), group: getegid().as_raw() }
+        Self { privileged, user: geteuid().as_raw(), group: getegid().as_raw() }
     }
 }

@@ -5,9 +5,19 @@
 //! allocation, no formatting, no panic that could be avoided.
 
 pub mod caller;
+pub mod capabilities;
+pub mod devices;
 pub mod execute;
+pub mod filesystem;
 pub mod identity;
 pub mod inside;
+pub mod landlock;
+pub mod masks;
 pub mod mounts;
+pub mod namespaces;
+pub mod overlay;
+pub mod process;
 pub mod program;
 pub mod root;
+pub mod terminal;
+pub mod volume;

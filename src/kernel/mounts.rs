@@ -1,18 +1,17 @@
-//! Mounts: propagation, volumes and tmpfs, by descriptor where the kernel can (`open_tree(2)`,
-//! `move_mount(2)`, `fsopen(2)`: Linux 5.2; `mount_setattr(2)`: 5.12), by mount(2) on the paths of
-//! descriptors in /proc where it cannot.
+//! What all mounts have in common: propagation, a tree of mounts as a descriptor, and attaching it;
+//! by descriptor where the kernel can (`open_tree(2)`, `move_mount(2)`: Linux 5.2), by mount(2) on
+//! the paths of descriptors in /proc where it cannot.
 
-use super::inside::{self, MountPoint};
+use super::inside::MountPoint;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
-use crate::sys::mounts::{Reach, set_read_only};
+use crate::sys::mounts::Reach;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, openat};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{FileType, StatVfsMountFlags, fstat, fstatvfs};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_bind,
-    mount_bind_recursive, mount_change, mount_remount, move_mount, open_tree,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, mount_remount,
+    move_mount, open_tree,
 };
 
 /// Whether what is mounted can be changed through the mount.
@@ -39,12 +38,7 @@ static MAKE_PRIVATE: Operation = Operation {
         (Errno::ACCESS, Cure::AllowUserNamespaces),
     ],
 };
-static OPEN_SOURCE: Operation = Operation {
-    words: "open the volume's source",
-    on: Object::Source,
-    cures: &[(Errno::NOENT, Cure::Words("the part before the colon is a path on the host"))],
-};
-static MAKE_POINT: Operation = Operation {
+pub(super) static MAKE_POINT: Operation = Operation {
     words: "open or make the mount point",
     on: Object::Target,
     cures: &[
@@ -59,7 +53,7 @@ static MAKE_POINT: Operation = Operation {
         (Errno::NOTDIR, Cure::Words("something on the way to it is not a directory")),
     ],
 };
-static ATTACH: Operation = Operation {
+pub(super) static ATTACH: Operation = Operation {
     words: "mount on",
     on: Object::Target,
     cures: &[
@@ -73,66 +67,42 @@ static ATTACH: Operation = Operation {
     ],
 };
 
-/// Keeps mounts made from here on from showing outside, and those made outside from showing here;
-/// `mount_namespaces(7)`, "Shared subtrees".
+/// Keeps mounts made from here on from showing outside; and, unless they are to be seen, those made
+/// outside from showing here; `mount_namespaces(7)`, "Shared subtrees".
 ///
 /// # Errors
 ///
 /// mount(2): `EINVAL` when `/` is not a mount, as in a chroot.
-pub fn make_private() -> Result<(), Fault> {
-    mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .doing(&MAKE_PRIVATE)
+pub fn make_private(sees_new_mounts: bool) -> Result<(), Fault> {
+    let propagation = if sees_new_mounts {
+        MountPropagationFlags::DOWNSTREAM
+    } else {
+        MountPropagationFlags::PRIVATE
+    };
+    mount_change(c"/", propagation | MountPropagationFlags::REC).doing(&MAKE_PRIVATE)
 }
 
-/// Mounts the file or directory `source` of the host on `target` in `root`, with the mounts below.
-///
-/// # Errors
-///
-/// Those of open(2) on the source, of [`inside::open_or_make`] on the target, and of mounting.
-pub fn volume(
-    root: BorrowedFd<'_>,
-    source: &CStr,
-    target: &CStr,
-    access: Access,
-) -> Result<(), Fault> {
-    let from =
-        openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(&OPEN_SOURCE)?;
-    let onto = inside::open_or_make(root, target, mount_point_for(&from)).doing(&MAKE_POINT)?;
-    match bind(&from, &onto, access) {
-        Err(Errno::NOSYS) => bind_by_path(root, &from, &onto, target, access),
-        // What mount(2) calls ENOTDIR, move_mount(2) calls EINVAL, like much else.
-        Err(Errno::INVAL) if !same_kind(&from, &onto) => Err(Errno::NOTDIR),
-        answer => answer,
-    }
-    .doing(&ATTACH)
-}
-
-fn same_kind(from: &OwnedFd, onto: &OwnedFd) -> bool {
+pub(super) fn same_kind(from: &OwnedFd, onto: &OwnedFd) -> bool {
     mount_point_for(from) == mount_point_for(onto)
 }
 
-fn mount_point_for(source: &OwnedFd) -> MountPoint {
+pub(super) fn mount_point_for(source: &OwnedFd) -> MountPoint {
     match fstat(source).map(|status| FileType::from_raw_mode(status.st_mode)) {
         Ok(FileType::Directory) => MountPoint::Directory,
         _ => MountPoint::File,
     }
 }
 
-fn bind(from: &OwnedFd, onto: &OwnedFd, access: Access) -> Result<(), Errno> {
-    let tree = clone_tree(from)?;
-    if access == Access::ReadOnly {
-        set_read_only(tree.as_fd(), Reach::Tree)?;
-    }
-    attach(&tree, onto)
-}
-
-/// A copy of the mounts at and below `place`, not yet attached anywhere.
-pub(super) fn clone_tree(place: &OwnedFd) -> Result<OwnedFd, Errno> {
+/// A copy of the mount at `place`, or of all at and below it, not yet attached anywhere.
+pub(super) fn clone_tree(place: impl AsFd, reach: Reach) -> Result<OwnedFd, Errno> {
+    let recursive = match reach {
+        Reach::Mount => OpenTreeFlags::empty(),
+        Reach::Tree => OpenTreeFlags::AT_RECURSIVE,
+    };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH
-        | OpenTreeFlags::AT_RECURSIVE;
-    open_tree(place, c"", flags)
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(place, c"", flags | recursive)
 }
 
 /// Attaches a mount that has no place yet.
@@ -141,29 +111,15 @@ pub(super) fn attach(mount: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
     move_mount(mount, c"", onto, c"", flags)
 }
 
-/// The way of older kernels. Without `mount_setattr(2)` only one mount can be made read-only, so a
-/// read-only volume comes without the mounts below it, which would stay writable.
-fn bind_by_path(
-    root: BorrowedFd<'_>,
-    from: &OwnedFd,
-    onto: &OwnedFd,
-    target: &CStr,
-    access: Access,
-) -> Result<(), Errno> {
-    let (source, place) = (DescriptorPath::of(from), DescriptorPath::of(onto));
-    match access {
-        Access::ReadWrite => mount_bind_recursive(source.as_c_str()?, place.as_c_str()?),
-        Access::ReadOnly => {
-            mount_bind(source.as_c_str()?, place.as_c_str()?)?;
-            // `onto` is what the mount covers; the name leads to the mount itself now.
-            remount_read_only(&inside::open(root, target)?)
-        }
-    }
+/// Makes one mount read-only by mount(2), which sets all flags of the mount at once.
+pub(super) fn remount_read_only(mount: impl AsFd) -> Result<(), Errno> {
+    remount_with(mount, MountFlags::RDONLY)
 }
 
-/// Makes one mount read-only by mount(2), which sets all flags of the mount at once.
-pub(super) fn remount_read_only(mount: &OwnedFd) -> Result<(), Errno> {
-    const KEPT: [(StatVfsMountFlags, MountFlags); 6] = [
+/// Adds flags to those of one mount by mount(2).
+pub(super) fn remount_with(mount: impl AsFd, added: MountFlags) -> Result<(), Errno> {
+    const KEPT: [(StatVfsMountFlags, MountFlags); 7] = [
+        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
         (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
         (StatVfsMountFlags::NODEV, MountFlags::NODEV),
         (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
@@ -171,50 +127,27 @@ pub(super) fn remount_read_only(mount: &OwnedFd) -> Result<(), Errno> {
         (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
         (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
     ];
-    let present = fstatvfs(mount)?.f_flag;
+    let present = fstatvfs(&mount)?.f_flag;
     let kept = KEPT.iter().filter(|(present_flag, _)| present.contains(*present_flag));
-    let flags = kept.fold(MountFlags::BIND | MountFlags::RDONLY, |flags, (_, flag)| flags | *flag);
-    mount_remount(DescriptorPath::of(mount).as_c_str()?, flags, c"")
+    let flags = kept.fold(MountFlags::BIND | added, |flags, (_, flag)| flags | *flag);
+    mount_remount(DescriptorPath::of(&mount).as_c_str()?, flags, c"")
 }
 
-/// Mounts an empty file system in memory on `target` in `root`: for anyone to write, and with no
-/// devices, setuid programs or programs at all in it, as Docker and Podman do; tmpfs(5).
-///
-/// # Errors
-///
-/// Those of [`inside::open_or_make`] on the target, and of mounting.
-pub fn tmpfs(root: BorrowedFd<'_>, target: &CStr) -> Result<(), Fault> {
-    let onto = inside::open_or_make(root, target, MountPoint::Directory).doing(&MAKE_POINT)?;
-    match new_tmpfs().and_then(|mount| attach(&mount, &onto)) {
-        Err(Errno::NOSYS) => mount_tmpfs_by_path(&onto),
-        answer => answer,
-    }
-    .doing(&ATTACH)
-}
-
-const TMPFS: &CStr = c"tmpfs";
-
-fn new_tmpfs() -> Result<OwnedFd, Errno> {
-    let settings = fsopen(TMPFS, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&settings, c"mode", c"1777")?;
-    fsconfig_create(&settings)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    fsmount(&settings, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-}
-
-fn mount_tmpfs_by_path(onto: &OwnedFd) -> Result<(), Errno> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount(TMPFS, DescriptorPath::of(onto).as_c_str()?, TMPFS, flags, c"mode=1777")
+/// Shows one open file at the place of another, by mount(2) on their names in /proc.
+pub(super) fn bind_by_names(
+    from: &OwnedFd,
+    onto: &OwnedFd,
+    bind: fn(&CStr, &CStr) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    bind(DescriptorPath::of(from).as_c_str()?, DescriptorPath::of(onto).as_c_str()?)
 }
 
 /// The name of an open file in /proc, for calls that take only names; proc(5), `/proc/pid/fd`.
-struct DescriptorPath([u8; 32]);
+pub(super) struct DescriptorPath([u8; 32]);
 
 impl DescriptorPath {
-    fn of(file: &OwnedFd) -> Self {
-        let number = file.as_raw_fd().unsigned_abs();
+    pub fn of(file: impl AsFd) -> Self {
+        let number = file.as_fd().as_raw_fd().unsigned_abs();
         let mut path = [0; 32];
         let mut places = path.iter_mut();
         let mut put = |byte| {
@@ -234,7 +167,7 @@ impl DescriptorPath {
         Self(path)
     }
 
-    fn as_c_str(&self) -> Result<&CStr, Errno> {
+    pub fn as_c_str(&self) -> Result<&CStr, Errno> {
         CStr::from_bytes_until_nul(&self.0).map_err(|_| Errno::INVAL)
     }
 }

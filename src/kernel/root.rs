@@ -2,15 +2,15 @@
 
 use super::mounts::{Access, attach, clone_tree, remount_read_only};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
-use crate::sys::mounts::{Reach, clear_read_only, set_read_only};
+use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, mount_bind_recursive, mount_move, unmount};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
-static OPEN: Operation = Operation {
+pub(super) static OPEN: Operation = Operation {
     words: "open the root directory",
     on: Object::Target,
     cures: &[
@@ -52,18 +52,18 @@ pub fn prepare(directory: &CStr, access: Access) -> Result<OwnedFd, Fault> {
     }
 }
 
-fn open_directory(directory: &CStr) -> Result<OwnedFd, Errno> {
+pub(super) fn open_directory(directory: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(CWD, directory, flags, Mode::empty())
 }
 
 fn clone_onto_itself(place: &OwnedFd, access: Access) -> Result<OwnedFd, Errno> {
-    let tree = clone_tree(place)?;
+    let tree = clone_tree(place, Reach::Tree)?;
     if access == Access::ReadOnly {
         let writable = !fstatvfs(&tree)?.f_flag.contains(StatVfsMountFlags::RDONLY);
-        set_read_only(tree.as_fd(), Reach::Tree)?;
+        change(tree.as_fd(), Reach::Tree, Change::READ_ONLY)?;
         if writable {
-            clear_read_only(tree.as_fd(), Reach::Mount)?;
+            change(tree.as_fd(), Reach::Mount, Change::WRITABLE)?;
         }
     }
     attach(&tree, place)?;
@@ -84,8 +84,8 @@ fn bind_by_path(directory: &CStr, access: Access) -> Result<(), Errno> {
 /// # Errors
 ///
 /// `mount_setattr(2)`, or mount(2) before Linux 5.12.
-pub fn protect(root: &OwnedFd) -> Result<(), Fault> {
-    match set_read_only(root.as_fd(), Reach::Mount) {
+pub fn protect(root: BorrowedFd<'_>) -> Result<(), Fault> {
+    match change(root, Reach::Mount, Change::READ_ONLY) {
         Err(Errno::NOSYS) => remount_read_only(root),
         answer => answer,
     }

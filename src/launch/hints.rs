@@ -5,7 +5,7 @@ use super::limits;
 use crate::error::{Cure, Error, Fault};
 use crate::kernel::program::Refusal;
 use crate::plan::Plan;
-use crate::sys::process::Namespaces;
+use crate::sys::namespaces::Namespaces;
 
 /// The message for a call to the kernel that failed, on the object `on`.
 pub fn explain<'a>(fault: Fault, on: &'a [u8], plan: &Plan<'_>) -> Error<'a> {

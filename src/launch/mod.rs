@@ -1,21 +1,32 @@
-//! Running a plan: the child is cloned and takes its steps, the launcher waits for it.
+//! Running a plan: the child is cloned and takes its steps, the launcher waits for the program.
 //!
-//! The child shares the launcher's memory, and the launcher sleeps until the child has executed the
-//! program or given up. So the child neither allocates nor formats; what went wrong it leaves in
-//! `failure`, and the launcher turns that into words.
+//! In the fast case the child shares the launcher's memory, and the launcher sleeps until the child
+//! has executed the program or given up. So the child neither allocates nor formats; what went wrong
+//! it leaves in a [`Failure`], which both see in any case, and the launcher turns that into words.
 
+mod assist;
 mod hints;
+mod init;
 mod limits;
+mod relay;
 mod wait;
 
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, status};
 use crate::kernel::execute::execute;
+use crate::kernel::identity::Parent;
+use crate::kernel::namespaces;
 use crate::kernel::program::{Refusal, SCRATCH_BYTES};
 use crate::plan::{Plan, Stage, Step};
-use crate::sys::process::{Stack, vfork};
+use crate::sys::namespaces::Namespaces;
+use crate::sys::process::{Stack, clone, share};
 use crate::sys::signals::{self, Before};
+use alloc::vec::Vec;
+use relay::Relay;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::getpid;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 
 /// The child's stack; it uses a few pages of it.
 const STACK_BYTES: usize = 128 * 1024;
@@ -26,25 +37,55 @@ const STACK_BYTES: usize = 128 * 1024;
 ///
 /// What kept the program from running.
 pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
-    let fault = |fault| hints::explain(fault, b"", plan);
-    let signals = signals::hold(wait::SIGNALS).doing(&BLOCK).map_err(fault)?;
-    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(fault)?;
-    let mut scratch = Some(alloc::vec![0; SCRATCH_BYTES].leak());
-    let launcher = getpid();
-    let mut failure = None;
-    let mut child = || {
-        let stage = Stage { launcher, root: None };
-        let failed = become_program(plan, stage, signals, scratch.take().unwrap_or_default());
-        failure = Some(failed);
-        status::FAILED
+    let explain = |fault| hints::explain(fault, b"", plan);
+    let signals = signals::hold(relay::signals(plan)).doing(&BLOCK).map_err(explain)?;
+    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
+    let Record { failure, scratch } = share(Record { failure: None, scratch: [0; SCRATCH_BYTES] })
+        .doing(&MAP)
+        .map_err(explain)?;
+    let mut scratch = Some(scratch.as_mut_slice());
+    if let Some(join) = plan.processes {
+        namespaces::join(join.path, join.kind)
+            .map_err(|fault| hints::explain(fault, join.path.to_bytes(), plan))?;
+    }
+    let channels = Channels::open(plan).map_err(explain)?;
+    let mut init_stack = match plan.init {
+        true => Some(Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?),
+        false => None,
     };
-    let cloned = vfork(&mut stack, plan.namespaces, &mut child);
+    let mut taken: Vec<Option<OwnedFd>> = Vec::new();
+    taken.resize_with(plan.taken, || None);
+    let mut child = || {
+        let stage = channels.stage(core::mem::take(&mut taken));
+        let scratch = scratch.take().unwrap_or_default();
+        let life = Life { plan, signals, scratch };
+        match init_stack.as_mut() {
+            Some(stack) => init::run(life, stage, stack, failure),
+            None => {
+                *failure = Some(life.become_program(stage));
+                status::FAILED
+            }
+        }
+    };
+    let cloned = clone(&mut stack, plan.memory(), plan.namespaces, &mut child);
     drop(stack);
-    let program = cloned.doing(&CLONE).map_err(fault)?;
-    let status = wait::until_end(program).doing(&WAIT).map_err(fault)?;
-    match failure {
+    let program = cloned.doing(&CLONE).map_err(explain)?;
+    if let Err(error) = assist::all(plan, program, channels.go_ahead.as_ref()) {
+        let _ = kill_process(program, Signal::KILL);
+        let _ = wait::until_end(program, None);
+        return Err(error);
+    }
+    let ended = match channels.terminal {
+        Some((ours, theirs)) => {
+            drop(theirs);
+            Relay::receive(&ours).run(program, plan.timeout)
+        }
+        None => wait::until_end(program, plan.timeout),
+    };
+    let status = ended.doing(&WAIT).map_err(explain)?;
+    match failure.take() {
         None => Ok(status),
-        Some(Failure::Launcher(failed)) => Err(fault(failed)),
+        Some(Failure::Launcher(failed)) => Err(explain(failed)),
         Some(Failure::Step(step, fault)) => {
             Err(hints::explain(fault, step.name(fault.operation.on).to_bytes(), plan))
         }
@@ -55,6 +96,8 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
 static BLOCK: Operation = Operation::new("block signals");
 static UNBLOCK: Operation = Operation::new("unblock signals");
 static MAP_STACK: Operation = Operation::new("map a stack for the child");
+static MAP: Operation = Operation::new("map memory to share with the child");
+static CONNECT: Operation = Operation::new("make a way to talk to the child");
 static CLONE: Operation = Operation {
     words: "make a process in new namespaces",
     on: Object::None,
@@ -63,31 +106,103 @@ static CLONE: Operation = Operation {
         (Errno::PERM, Cure::AllowUserNamespaces),
         (Errno::NOSPC, Cure::AllowUserNamespaces),
         (Errno::USERS, Cure::AllowUserNamespaces),
+        (
+            Errno::INVAL,
+            Cure::Words("the kernel lacks one of these isolations: mini-container check"),
+        ),
     ],
 };
 static WAIT: Operation = Operation::new("wait for the program");
 
-/// What the child leaves to the launcher when it could not become the program.
+/// What the child leaves to the launcher, wherever its memory is.
+struct Record<'a> {
+    failure: Option<Failure<'a>>,
+    /// For the names in the failure.
+    scratch: [u8; SCRATCH_BYTES],
+}
+
+/// Why the child could not become the program.
 enum Failure<'a> {
     Step(&'a Step<'a>, Fault),
     Launcher(Fault),
     Program(Refusal<'a>),
 }
 
-/// Everything the child does; returns only if something failed.
-fn become_program<'a>(
-    plan: &'a Plan<'a>,
-    mut stage: Stage,
-    signals: Before,
-    scratch: &'a mut [u8],
-) -> Failure<'a> {
-    for step in &plan.steps {
-        if let Err(fault) = step.run(&mut stage) {
-            return Failure::Step(step, fault);
+/// What launcher and child talk through, as far as the plan asks for it.
+struct Channels {
+    parent: Parent,
+    go_ahead: Option<(OwnedFd, OwnedFd)>,
+    terminal: Option<(OwnedFd, OwnedFd)>,
+}
+
+impl Channels {
+    fn open(plan: &Plan<'_>) -> Result<Self, Fault> {
+        let process = getpid();
+        let is_out_of_sight = plan.processes.is_some() || plan.namespaces.contains(Namespaces::PID);
+        // Before Linux 5.3 a race with the launcher's own death stays.
+        let file = is_out_of_sight.then(|| pidfd_open(process, PidfdFlags::empty()).ok()).flatten();
+        let go_ahead = match plan.assists.is_empty() {
+            true => None,
+            false => Some(pipe_with(PipeFlags::CLOEXEC).doing(&CONNECT)?),
+        };
+        let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+        let terminal = match plan.terminal {
+            true => Some(socketpair(family, kind, SocketFlags::CLOEXEC, None).doing(&CONNECT)?),
+            false => None,
+        };
+        Ok(Self { parent: Parent { process, file }, go_ahead, terminal })
+    }
+
+    /// The child's view of it.
+    fn stage(&self, taken: Vec<Option<OwnedFd>>) -> Stage<'_> {
+        Stage {
+            launcher: &self.parent,
+            go_ahead: self.go_ahead.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd())),
+            terminal: self.terminal.as_ref().map(|(_, theirs)| theirs.as_fd()),
+            taken,
+            root: None,
+            proc: None,
+            sys: None,
+            terminals: None,
         }
     }
-    match signals.restore().doing(&UNBLOCK) {
-        Err(fault) => Failure::Launcher(fault),
-        Ok(()) => Failure::Program(execute(&plan.command, scratch)),
+}
+
+/// The child's way to the program.
+struct Life<'a> {
+    plan: &'a Plan<'a>,
+    signals: Before,
+    scratch: &'a mut [u8],
+}
+
+impl<'a> Life<'a> {
+    /// Everything the child does; returns only if something failed.
+    fn become_program(self, mut stage: Stage<'_>) -> Failure<'a> {
+        match self.take_steps(&mut stage) {
+            Err(failure) => failure,
+            Ok(()) => self.execute(&mut stage),
+        }
     }
+
+    fn take_steps(&self, stage: &mut Stage<'_>) -> Result<(), Failure<'a>> {
+        take(&self.plan.steps, stage)
+    }
+
+    /// The last moments, in the process that becomes the program.
+    fn execute(self, stage: &mut Stage<'_>) -> Failure<'a> {
+        if let Err(failure) = take(&self.plan.last_steps, stage) {
+            return failure;
+        }
+        match self.signals.restore().doing(&UNBLOCK) {
+            Err(fault) => Failure::Launcher(fault),
+            Ok(()) => Failure::Program(execute(&self.plan.command, self.scratch)),
+        }
+    }
+}
+
+fn take<'a>(steps: &'a [Step<'a>], stage: &mut Stage<'_>) -> Result<(), Failure<'a>> {
+    for step in steps {
+        step.run(stage).map_err(|fault| Failure::Step(step, fault))?;
+    }
+    Ok(())
 }

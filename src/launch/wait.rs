@@ -2,9 +2,12 @@
 //! and learns how it ended.
 
 use crate::error::status;
-use crate::sys::signals::{SignalSet, wait};
+use crate::sys::memory::shed;
+use crate::sys::signals::{Received, SignalSet, wait};
+use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, waitpid};
+use rustix::system::sysinfo;
 
 /// What the launcher passes on. It does not obey a Ctrl-Z (`SIGTSTP`) either before the program has.
 const PASSED_ON: [Signal; 7] = [
@@ -20,45 +23,128 @@ const PASSED_ON: [Signal; 7] = [
 /// What the launcher blocks and fetches: these, and the news of the program.
 pub const SIGNALS: SignalSet = SignalSet::of(&PASSED_ON).and(SignalSet::of(&[Signal::CHILD]));
 
-/// Waits for `program`, a child of this process, to end; returns its exit status, or 128 and the
-/// number of the signal that ended it.
+/// How long a program runs before the launcher makes itself small.
+const LONG: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// Waits for `program`, a child of this process, to end, and kills it after `timeout` seconds;
+/// returns its exit status, or 128 and the number of the signal that ended it.
 ///
 /// # Errors
 ///
 /// wait4(2): none for a child that only we wait for.
-pub fn until_end(program: Pid) -> Result<u8, Errno> {
+pub fn until_end(program: Pid, timeout: Option<u32>) -> Result<u8, Errno> {
+    let mut waiting = Waiting { program, others: Others::None };
+    let mut limit = Some(LONG);
+    let mut deadline = timeout.map(|seconds| clock().saturating_add(seconds.into()));
     loop {
-        let received = match wait(SIGNALS) {
-            // The process was stopped and goes on.
-            Err(Errno::INTR) => continue,
-            answer => answer?,
-        };
-        let signal = PASSED_ON.into_iter().find(|signal| signal.as_raw() == received.number);
-        match signal {
-            // A program that has ended and was not waited for yet takes a signal without harm.
-            Some(signal) if received.sent_by_process => drop(kill_process(program, signal)),
-            // What the terminal sends, it sends to the program too.
-            Some(_) => {}
-            None => {
-                if let Some(status) = news_of(program)? {
+        match waiting.next(limit) {
+            Err(Errno::AGAIN) => {}
+            answer => {
+                if let Some(status) = answer? {
                     return Ok(status);
                 }
+                continue;
+            }
+        }
+        shed();
+        limit = None;
+        if let Some(end) = deadline {
+            let left = end.saturating_sub(clock());
+            if left <= 0 {
+                // A program that has ended and was not waited for yet takes it without harm.
+                let _ = kill_process(program, Signal::KILL);
+                deadline = None;
+            } else {
+                limit = Some(Timespec { tv_sec: left, tv_nsec: 0 });
             }
         }
     }
 }
 
-/// Takes in all that happened to the program; its exit status once it has one.
-fn news_of(program: Pid) -> Result<Option<u8>, Errno> {
-    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-    while let Some((_, news)) = waitpid(Some(program), options)? {
-        if news.stopped() {
-            stop_with(program);
-        } else {
-            return Ok(Some(exit_status(news)));
+/// Seconds since some time.
+fn clock() -> i64 {
+    sysinfo().uptime
+}
+
+/// As [`until_end`], for the first process of a namespace: it also reaps those that nobody waits for.
+///
+/// # Errors
+///
+/// As for [`until_end`].
+pub fn until_end_of_all(program: Pid) -> Result<u8, Errno> {
+    shed();
+    let mut waiting = Waiting { program, others: Others::Reaped };
+    loop {
+        if let Some(status) = waiting.next(None)? {
+            return Ok(status);
         }
     }
-    Ok(None)
+}
+
+/// What is done about other children.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    None,
+    Reaped,
+}
+
+struct Waiting {
+    program: Pid,
+    others: Others,
+}
+
+impl Waiting {
+    /// Takes one signal in; the exit status once there is one.
+    fn next(&mut self, limit: Option<Timespec>) -> Result<Option<u8>, Errno> {
+        let received = match wait(SIGNALS, limit) {
+            // The process was stopped and goes on.
+            Err(Errno::INTR) => return Ok(None),
+            answer => answer?,
+        };
+        self.take(received)
+    }
+
+    fn take(&mut self, received: Received) -> Result<Option<u8>, Errno> {
+        let signal = PASSED_ON.into_iter().find(|signal| signal.as_raw() == received.number);
+        match signal {
+            // As above.
+            Some(signal) if received.sent_by_process => {
+                let _ = kill_process(self.program, signal);
+                Ok(None)
+            }
+            // What the terminal sends, it sends to the program too.
+            Some(_) => Ok(None),
+            None => self.news(),
+        }
+    }
+
+    /// Takes in all that happened to children; the program's exit status once it has one.
+    fn news(&self) -> Result<Option<u8>, Errno> {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        let of = if self.others == Others::Reaped { None } else { Some(self.program) };
+        while let Some((process, news)) = waitpid(of, options)? {
+            if process != self.program {
+                continue;
+            }
+            if !news.stopped() {
+                return Ok(Some(exit_status(news)));
+            }
+            if self.others == Others::None {
+                stop_with(self.program);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Takes one signal in, for who waits for more than signals; the program's exit status once it has
+/// one.
+///
+/// # Errors
+///
+/// As for [`until_end`].
+pub fn take_in(program: Pid, received: Received) -> Result<Option<u8>, Errno> {
+    Waiting { program, others: Others::None }.take(received)
 }
 
 /// Stops this process as the program has stopped, so that the shell that started it notices; when

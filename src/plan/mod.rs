@@ -1,17 +1,27 @@
 //! From what is wanted to how it is done: the namespaces that the child is cloned into, the steps
 //! that it takes, in their order, and the program that it becomes. Made without touching the kernel.
 
+mod assist;
+mod describe;
 mod explain;
+mod ids;
 mod step;
 
-pub use step::{Stage, Step};
+pub use assist::Assist;
+pub use step::{Stage, Step, Taken};
 
-use crate::container::{Container, Process, User, environment, keep};
+use crate::container::{
+    Container, IdMap, Join, Mount, Mounted, Network, Process, User, environment, keep,
+};
 use crate::kernel::caller::Caller;
+use crate::kernel::devices::Devices;
 use crate::kernel::execute::Command;
+use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
-use crate::sys::process::{Namespaces, StringList};
-use crate::text::{Text, cut, parts};
+use crate::kernel::volume::Volume;
+use crate::sys::namespaces::Namespaces;
+use crate::sys::process::{Memory, StringList};
+use crate::text::{cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -19,10 +29,24 @@ use core::ffi::CStr;
 pub struct Plan<'a> {
     /// What the child gets new when it is cloned.
     pub namespaces: Namespaces,
-    /// What it does then, in this order.
+    /// The process namespace that the child is cloned into, if it is to be an existing one.
+    pub processes: Option<Join<'a>>,
+    /// What the launcher does while the child waits.
+    pub assists: Vec<Assist<'a>>,
+    /// What the child does, in this order.
     pub steps: Vec<Step<'a>>,
+    /// What the process that becomes the program does last of all.
+    pub last_steps: Vec<Step<'a>>,
     /// What it becomes in the end.
     pub command: Command<'a>,
+    /// Whether the child stays, and a child of its own becomes the program.
+    pub init: bool,
+    /// Whether the launcher passes on what goes to and comes from the program's terminal.
+    pub terminal: bool,
+    /// After how many seconds the program is killed.
+    pub timeout: Option<u32>,
+    /// How many volumes are taken before they are mounted.
+    pub taken: usize,
 }
 
 impl<'a> Plan<'a> {
@@ -33,53 +57,281 @@ impl<'a> Plan<'a> {
     /// resolved only when no descriptor of the host's is left that it could lead through; and
     /// privilege is given up when nothing needs it any more.
     #[must_use]
-    pub fn new(container: &Container<'a>, caller: Caller) -> Self {
+    pub fn new(container: &'a Container<'a>, caller: Caller) -> Self {
         let process = &container.process;
-        let mut namespaces = Namespaces::MOUNT;
-        let mut steps = Vec::with_capacity(container.mounts.len() + 10);
-        if let Caller::Ordinary { user, group } = caller {
-            namespaces = namespaces.and(Namespaces::USER);
-            steps.push(map_caller(User { user, group }, process.user));
+        let mut plan = Self {
+            namespaces: Namespaces::MOUNT.and(kinds(container, caller)),
+            processes: None,
+            assists: Vec::new(),
+            steps: Vec::with_capacity(container.mounts.len() + 24),
+            last_steps: Vec::new(),
+            command: command(process),
+            init: process.init,
+            terminal: process.terminal,
+            timeout: process.timeout,
+            taken: 0,
+        };
+        plan.isolate(container, caller);
+        if container.isolation.joins(Namespaces::MOUNT) {
+            plan.namespaces = plan.namespaces.without(Namespaces::MOUNT);
+            plan.join(container, Namespaces::MOUNT);
+        } else {
+            plan.build_root(container, caller);
         }
-        steps.push(Step::MakeMountsPrivate);
+        plan.become_process(container, caller);
+        plan
+    }
+
+    /// How the child is cloned: fast, unless the launcher has to do something meanwhile, or the
+    /// child has to be alone in its memory.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let is_alone = self
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Join(join) if join.kind == Namespaces::TIME));
+        if self.init || is_alone || !self.assists.is_empty() {
+            Memory::Copied
+        } else {
+            Memory::Shared
+        }
+    }
+
+    /// The namespaces, and what is set up in them.
+    fn isolate(&mut self, container: &'a Container<'a>, caller: Caller) {
+        let isolation = &container.isolation;
+        let namespaces = kinds(container, caller);
+        self.processes = isolation.joined.iter().copied().find(|join| join.kind == Namespaces::PID);
+        if isolation.joins(Namespaces::USER) {
+            // Only in it may the others be made, and so not by the clone.
+            self.namespaces = Namespaces::NONE;
+            self.join(container, Namespaces::USER);
+            let here = namespaces.without(Namespaces::TIME).and(Namespaces::MOUNT);
+            self.steps.push(Step::MakeNamespaces(here));
+        } else if namespaces.contains(Namespaces::USER) {
+            self.map_ids(container, caller);
+        }
+        for join in &isolation.joined {
+            let is_elsewhere = [Namespaces::USER, Namespaces::PID, Namespaces::MOUNT];
+            if !is_elsewhere.contains(&join.kind) {
+                self.steps.push(Step::Join(*join));
+            }
+        }
+        if namespaces.contains(Namespaces::TIME) {
+            self.steps.push(Step::MakeTime(isolation.clocks.lines()));
+        }
+        if let Some(score) = container.process.oom_score {
+            self.steps.push(Step::SetOomScore(score.to_bytes()));
+        }
+        if !namespaces.without(Namespaces::USER).is_none() || !isolation.joined.is_empty() {
+            self.steps.push(Step::Hide);
+        }
+        if isolation.hostname.or(isolation.domainname).is_some() {
+            self.steps.push(Step::SetNames(isolation.hostname, isolation.domainname));
+        }
+        if namespaces.contains(Namespaces::NET) {
+            self.connect(&isolation.network);
+        }
+    }
+
+    fn join(&mut self, container: &Container<'a>, kind: Namespaces) {
+        let joined = container.isolation.joined.iter().find(|join| join.kind == kind);
+        self.steps.extend(joined.copied().map(Step::Join));
+    }
+
+    /// The ids of a new user namespace.
+    fn map_ids(&mut self, container: &Container<'a>, caller: Caller) {
+        let isolation = &container.isolation;
+        let inside = container.process.user.unwrap_or(User { user: 0, group: 0 });
+        let own = (&isolation.users, &isolation.groups);
+        if let (IdMap::Own, IdMap::Own) = own {
+            self.steps.push(Step::MapCaller {
+                users: ids::own(inside.user, caller.user),
+                groups: ids::own(inside.group, caller.group),
+            });
+            return;
+        }
+        self.assist(Assist::MapIds {
+            users: ids::ranges(&isolation.users, inside.user, caller.user),
+            groups: ids::ranges(&isolation.groups, inside.group, caller.group),
+            directly: caller.privileged,
+        });
+        // From here on as somebody that the namespace knows.
+        self.steps.push(Step::SetGroups(&[]));
+        self.steps.push(Step::SwitchUser(User {
+            user: ids::first(&isolation.users),
+            group: ids::first(&isolation.groups),
+        }));
+    }
+
+    /// Has the launcher do something; the child waits where it stands now.
+    fn assist(&mut self, assist: Assist<'a>) {
+        if self.assists.is_empty() {
+            self.steps.push(Step::AwaitLauncher);
+        }
+        self.assists.push(assist);
+    }
+
+    fn build_root(&mut self, container: &'a Container<'a>, caller: Caller) {
         let root = &container.root;
-        steps.push(Step::PrepareRoot { directory: root.directory, access: root.access });
+        let mut taken = Vec::new();
         for mount in &container.mounts {
-            steps.push(Step::Mount(*mount));
+            taken.push(self.take(mount));
+        }
+        let sees_new_mounts = taken.iter().any(Option::is_some);
+        self.steps.push(Step::MakeMountsPrivate { sees_new_mounts });
+        let directory = root.directory;
+        self.steps.push(if root.ephemeral {
+            let is_user = has_users(container, caller);
+            Step::PrepareOverlay { directory, privileged: !is_user }
+        } else {
+            Step::PrepareRoot { directory, access: root.access }
+        });
+        for (mount, taken) in container.mounts.iter().zip(taken) {
+            self.steps.push(match taken {
+                Some(taken) => Step::MountTaken(taken, *mount),
+                None => mount_step(mount, container, caller),
+            });
+        }
+        if container.isolation.network.needs_resolver() {
+            self.steps.push(Step::ShowResolver);
+        }
+        let security = &container.security;
+        if !security.masked.is_empty() {
+            self.steps.push(Step::Mask(&security.masked));
+        }
+        if !security.read_only.is_empty() {
+            self.steps.push(Step::Protect(&security.read_only));
         }
         if root.access == Access::ReadOnly {
-            steps.push(Step::ProtectRoot);
+            self.steps.push(Step::ProtectRoot);
         }
-        steps.push(Step::EnterRoot);
+        if container.process.terminal {
+            self.steps.push(Step::OpenTerminal);
+        }
+        self.steps.push(Step::EnterRoot);
+    }
+
+    /// A volume that shares mounts with the host is taken before they are made private.
+    fn take(&mut self, mount: &Mount<'a>) -> Option<Taken> {
+        let Mounted::Volume(volume) = mount.what else { return None };
+        volume.propagation?;
+        let taken = Taken(self.taken);
+        self.taken += 1;
+        self.steps.push(Step::TakeVolume(taken, volume));
+        Some(taken)
+    }
+
+    /// What the process is and may do, once it is in its root.
+    fn become_process(&mut self, container: &'a Container<'a>, caller: Caller) {
+        let (process, security) = (&container.process, &container.security);
         let first = FIRST_DESCRIPTOR + process.preserved_descriptors;
-        steps.push(Step::CloseDescriptors { first });
+        self.steps.push(Step::CloseDescriptors { first });
+        for limit in &process.limits {
+            self.steps.push(Step::Limit(limit));
+        }
+        if let Some(value) = process.nice {
+            self.steps.push(Step::Nice(value));
+        }
+        if let Some(set) = &process.processors {
+            self.steps.push(Step::Processors(set));
+        }
         if process.working_directory != c"/" {
-            steps.push(Step::ChangeDirectory(process.working_directory));
+            self.steps.push(Step::ChangeDirectory(process.working_directory));
         }
-        if let (Caller::Privileged, Some(user)) = (caller, process.user) {
-            steps.push(Step::SwitchUser(user));
+        if let Some(kept) = security.capabilities {
+            self.steps.push(Step::BoundCapabilities(kept));
         }
-        steps.push(Step::DieWithLauncher);
-        Self { namespaces, steps, command: command(process) }
+        self.become_user(container, caller);
+        if let Some(kept) = security.capabilities {
+            self.steps.push(Step::KeepCapabilities(kept));
+        }
+        if security.no_new_privileges {
+            self.steps.push(Step::NoNewPrivileges);
+        }
+        if security.landlock {
+            self.steps.push(Step::RestrictFiles);
+        }
+        if let Some(mask) = process.umask {
+            self.steps.push(Step::SetUmask(mask));
+        }
+        self.steps.push(Step::DieWithLauncher);
+    }
+
+    /// Another user, where the map of the caller's own id has not made it that already.
+    fn become_user(&mut self, container: &'a Container<'a>, caller: Caller) {
+        let isolation = &container.isolation;
+        let is_mapped = kinds(container, caller).contains(Namespaces::USER)
+            && matches!((&isolation.users, &isolation.groups), (IdMap::Own, IdMap::Own));
+        let process = &container.process;
+        let may_switch = !is_mapped && (caller.privileged || has_users(container, caller));
+        match &process.groups {
+            Some(groups) => self.steps.push(Step::SetGroups(groups)),
+            None if may_switch && process.user.is_some() => {
+                self.steps.push(Step::SetGroups(&[]));
+            }
+            None => {}
+        }
+        if let (true, Some(user)) = (may_switch, process.user) {
+            self.steps.push(Step::SwitchUser(user));
+        }
+    }
+
+    fn connect(&mut self, network: &Network<'a>) {
+        let _ = network;
     }
 }
+
+/// What is new. Without privilege a user namespace is needed, in which the caller has it.
+fn kinds(container: &Container<'_>, caller: Caller) -> Namespaces {
+    let isolation = &container.isolation;
+    if caller.privileged || isolation.joins(Namespaces::USER) {
+        isolation.namespaces
+    } else {
+        isolation.namespaces.and(Namespaces::USER)
+    }
+}
+
+/// Whether the child has other users than the caller, and root privilege only among them.
+fn has_users(container: &Container<'_>, caller: Caller) -> bool {
+    kinds(container, caller).contains(Namespaces::USER)
+        || container.isolation.joins(Namespaces::USER)
+}
+
+/// How a mount comes about for this caller: in a user namespace the kernel makes no devices, and new
+/// file systems of a kind only together with new namespaces of the kind that they show. Then what
+/// the host has is shown, and can be written to no more than there.
+fn mount_step<'a>(mount: &Mount<'a>, container: &Container<'a>, caller: Caller) -> Step<'a> {
+    let is_user = has_users(container, caller);
+    let new = |kind| kinds(container, caller).contains(kind) || container.isolation.joins(kind);
+    match mount.what {
+        Mounted::Devices => Step::MountDevices(
+            mount.target,
+            Devices {
+                made: !is_user,
+                has_terminal_group: !is_user
+                    || ids::has(&container.isolation.groups, TERMINAL_GROUP),
+                has_message_queues: !is_user || new(Namespaces::IPC),
+            },
+        ),
+        Mounted::FileSystem(FileSystem { kind, attributes, .. }) if is_user => {
+            let shown = match kind.to_bytes() {
+                b"proc" if !new(Namespaces::PID) => c"/proc",
+                b"sysfs" if !new(Namespaces::NET) => c"/sys",
+                _ => return Step::Mount(*mount),
+            };
+            let volume = Volume { attributes, ..Volume::of(shown) };
+            Step::Mount(Mount { what: Mounted::Volume(volume), ..*mount })
+        }
+        _ => Step::Mount(*mount),
+    }
+}
+
+/// The group that owns terminals in most distributions, and in Docker's containers.
+const TERMINAL_GROUP: u32 = 5;
 
 /// Behind standard input, output and error.
 const FIRST_DESCRIPTOR: u32 = 3;
-
-/// A map of one user and one group: the caller's own, seen inside as the wanted ones or as root.
-fn map_caller<'a>(caller: User, wanted: Option<User>) -> Step<'a> {
-    let inside = wanted.unwrap_or(User { user: 0, group: 0 });
-    let line = |inside: u32, outside: u32| {
-        let mut line = Text::new();
-        line.push_number(inside.into()).push(" ").push_number(outside.into()).push(" 1\n");
-        line.leak()
-    };
-    Step::MapCaller {
-        users: line(inside.user, caller.user),
-        groups: line(inside.group, caller.group),
-    }
-}
 
 fn command<'a>(process: &Process<'a>) -> Command<'a> {
     let name = process.command.first().copied().unwrap_or_default();

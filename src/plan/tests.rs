@@ -6,7 +6,7 @@ use crate::cli::{Request, parse};
 /// The plan for a command line, typed by `caller` with PATH=/bin:/opt in the environment.
 fn plan<'a>(words: &'a [&'a CStr], caller: Caller) -> Plan<'a> {
     match parse(words, &[c"PATH=/bin:/opt"]) {
-        Ok(Request::Container(container, _)) => Plan::new(&container, caller),
+        Ok(Request::Container(container, _)) => Plan::new(Box::leak(Box::new(container)), caller),
         _ => panic!("{words:?} is a container"),
     }
 }
@@ -20,12 +20,13 @@ fn steps(words: &[&CStr], caller: Caller) -> Vec<String> {
     child.lines().map(|line| line[52..].to_string()).collect()
 }
 
-const ORDINARY: Caller = Caller::Ordinary { user: 1000, group: 100 };
+const ROOT: Caller = Caller { privileged: true, user: 0, group: 0 };
+const ORDINARY: Caller = Caller { privileged: false, user: 1000, group: 100 };
 
 #[test]
 fn a_program_alone_is_the_tutorials_program() {
     assert_eq!(
-        steps(&[c"/bin/bash"], Caller::Privileged),
+        steps(&[c"/bin/bash"], ROOT),
         [
             "make all mounts private: none made here shows on the host",
             "make rootfs a mount of its own, as pivot_root asks",
@@ -49,7 +50,7 @@ fn the_order_is_the_one_that_is_safe() {
         c"sh",
     ];
     assert_eq!(
-        steps(&words, Caller::Privileged),
+        steps(&words, ROOT),
         [
             "make all mounts private: none made here shows on the host",
             "make rootfs a mount of its own, as pivot_root asks; read-only below it",
@@ -59,7 +60,8 @@ fn the_order_is_the_one_that_is_safe() {
             "make it /, and detach the old root: no name leads to the host",
             "close descriptors from 5 on: none leads to the host",
             "start in /work",
-            "become user 7, group 8, without supplementary groups",
+            "without supplementary groups",
+            "become user 7, group 8",
             "be killed when the launcher dies",
             "unblock signals, become sh from the PATH",
         ]
@@ -82,14 +84,14 @@ fn without_privilege_the_caller_is_mapped_and_not_switched() {
 fn only_an_ordinary_caller_gets_a_user_namespace() {
     let words = [c"/bin/sh"];
     assert!(plan(&words, ORDINARY).namespaces.contains(Namespaces::USER));
-    assert!(!plan(&words, Caller::Privileged).namespaces.contains(Namespaces::USER));
-    assert!(plan(&words, Caller::Privileged).namespaces.contains(Namespaces::MOUNT));
+    assert!(!plan(&words, ROOT).namespaces.contains(Namespaces::USER));
+    assert!(plan(&words, ROOT).namespaces.contains(Namespaces::MOUNT));
 }
 
 #[test]
 fn a_program_without_a_slash_is_looked_for_in_the_containers_path() {
     let candidates = |words: &[&CStr]| {
-        let plan = plan(words, Caller::Privileged);
+        let plan = plan(words, ROOT);
         plan.command
             .candidates
             .iter()
@@ -103,6 +105,59 @@ fn a_program_without_a_slash_is_looked_for_in_the_containers_path() {
 }
 
 #[test]
+fn all_is_every_isolation_and_every_protection() {
+    let steps = steps(&[c"--all", c"-t", c"sh"], ROOT);
+    let place = |words: &str| {
+        let found = steps.iter().position(|step| step.contains(words));
+        found.unwrap_or_else(|| panic!("no {words} in {steps:#?}"))
+    };
+    let order = [
+        "map ids",
+        "clocks of its own",
+        "nobody may trace",
+        "make all mounts private",
+        "a proc of its own at /proc",
+        "a sysfs of its own at /sys",
+        "a small /dev: the host's devices",
+        "a cgroup2 of its own at /sys/fs/cgroup",
+        "hide, where it is there: /proc/acpi",
+        "make read-only: /proc/bus",
+        "a terminal in its own /dev/pts",
+        "make it /, and detach",
+        "close descriptors",
+        "more than these capabilities: chown dac_override",
+        "give the other capabilities up",
+        "no setuid program",
+        "be killed when the launcher dies",
+    ];
+    let places: Vec<_> = order.map(place).into();
+    assert!(places.is_sorted(), "{steps:#?}");
+    assert!(
+        !plan(&[c"--all", c"--share=process", c"sh"], ROOT).namespaces.contains(Namespaces::PID)
+    );
+}
+
+#[test]
+fn what_is_shown_in_a_user_namespace_depends_on_what_is_its_own() {
+    let has = |words: &[&CStr], wanted: &str| {
+        steps(words, ORDINARY).iter().any(|step| step.contains(wanted))
+    };
+    assert!(has(&[c"--all", c"sh"], "a sysfs of its own"));
+    assert!(has(&[c"--all", c"--share=network", c"sh"], "show /sys as /sys, read-only"));
+    assert!(has(&[c"--all", c"--share=process", c"sh"], "show /proc as /proc"));
+    assert!(steps(&[c"--dev=/dev", c"sh"], ROOT).iter().any(|step| step.contains("new devices")));
+}
+
+#[test]
+fn the_fast_way_is_taken_unless_the_launcher_is_needed() {
+    let memory = |words: &[&CStr]| plan(words, ROOT).memory() == Memory::Shared;
+    assert!(memory(&[c"--all", c"-t", c"sh"]));
+    assert!(!memory(&[c"--all", c"--init", c"sh"]));
+    assert!(!memory(&[c"--map-users=0:1:2", c"sh"]));
+    assert!(!memory(&[c"--join=time=/x", c"sh"]));
+}
+
+#[test]
 fn every_line_of_an_explanation_names_its_system_calls() {
     let words = [c"--read-only", c"--tmpfs=/t", c"-v/s:/s", c"-w/w", c"/bin/sh"];
     let text = plan(&words, ORDINARY).explain();
@@ -113,5 +168,5 @@ fn every_line_of_an_explanation_names_its_system_calls() {
         assert!(line[4..5].starts_with(|first: char| first.is_ascii_lowercase()), "{line}");
         assert_eq!(&line[50..52], "  ", "{line}");
     }
-    assert!(text.contains("clone(VM|VFORK|NEWNS|NEWUSER)"));
+    assert!(text.contains("clone(VM|VFORK|NEWNS|NEWUSER)  "));
 }

@@ -11,7 +11,10 @@
 mod architecture;
 
 pub mod files;
+pub mod landlock;
+pub mod memory;
 pub mod mounts;
+pub mod namespaces;
 pub mod process;
 pub mod signals;
 

@@ -2,41 +2,19 @@
 //! `exit_group(2)`.
 #![allow(unsafe_code)]
 
+use super::namespaces::Namespaces;
 use super::{architecture, checked};
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null, null_mut};
 use linux_raw_sys::general::{
-    __NR_execve, __NR_exit_group, CLONE_NEWNS, CLONE_NEWUSER, CLONE_VFORK, CLONE_VM, SIGCHLD,
+    __NR_execve, __NR_execveat, __NR_exit_group, AT_EMPTY_PATH, CLONE_VFORK, CLONE_VM, SIGCHLD,
 };
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use rustix::process::Pid;
-
-/// The namespaces that a child gets new: bits of clone(2)'s flags.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(test, derive(Debug))]
-pub struct Namespaces(u32);
-
-impl Namespaces {
-    /// A table of mounts of its own; `mount_namespaces(7)`.
-    pub const MOUNT: Self = Self(CLONE_NEWNS);
-    /// User and group ids, and capabilities, of its own; `user_namespaces(7)`.
-    pub const USER: Self = Self(CLONE_NEWUSER);
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
 
 /// Memory for a child to run on: mapped by hand, with a page below it that cannot be touched, so
 /// that running out of it ends the child and overwrites nothing. Unmapped when dropped.
@@ -79,30 +57,65 @@ impl Drop for Stack {
     }
 }
 
-/// Clones a child into new `namespaces` that shares this process's memory, runs `child` in it on
-/// `stack`, and returns when it has executed a program or exited; clone(2) with `CLONE_VM` and
-/// `CLONE_VFORK`. The value that `child` returns is its exit status.
+/// What a child does with the memory of the process that cloned it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// It uses the same, and its parent sleeps until it has executed a program or exited: the fast
+    /// way; clone(2), `CLONE_VM` and `CLONE_VFORK`.
+    Shared,
+    /// It has a copy, and both go on: for a parent that has work to do while the child waits, and
+    /// for a child that stays.
+    Copied,
+}
+
+/// Clones a child into new `namespaces`, which runs `child` on `stack`; clone(2). The value that
+/// `child` returns is its exit status.
 ///
 /// # Errors
 ///
 /// clone(2): `EPERM`, `ENOSPC`, `EAGAIN`, `EINVAL` and others.
-pub fn vfork<Child: FnMut() -> u8>(
+pub fn clone<Child: FnMut() -> u8>(
     stack: &mut Stack,
+    memory: Memory,
     namespaces: Namespaces,
     child: &mut Child,
 ) -> Result<Pid, Errno> {
     unsafe extern "C" fn enter<Child: FnMut() -> u8>(child: *mut c_void) -> ! {
-        // SAFETY: the parent passes its `&mut Child` and sleeps until this process is done with it.
+        // SAFETY: the parent passes its `&mut Child`; it sleeps until this process is done with it,
+        // or this process has a copy of it.
         let child = unsafe { &mut *child.cast::<Child>() };
         exit(child())
     }
-    let flags = namespaces.0 | CLONE_VM | CLONE_VFORK | SIGCHLD;
+    let sharing = match memory {
+        Memory::Shared => CLONE_VM | CLONE_VFORK,
+        Memory::Copied => 0,
+    };
+    let flags = namespaces.at_clone() | sharing | SIGCHLD;
     let child: *mut Child = child;
-    // SAFETY: the mapping is page-aligned, nobody else uses it while it is borrowed, and with
-    // CLONE_VFORK this function does not return before the child has left it.
+    // SAFETY: the mapping is page-aligned and nobody else uses it while it is borrowed; with
+    // CLONE_VFORK this function does not return before the child has left it, and without CLONE_VM
+    // the child has its own.
     let pid = unsafe { architecture::clone(flags, stack.top(), enter::<Child>, child.cast()) };
     let pid = i32::try_from(checked(pid)?).map_err(|_| Errno::OVERFLOW)?;
     Pid::from_raw(pid).ok_or(Errno::SRCH)
+}
+
+/// A value that a process and its children see alike, also when they have copies of everything
+/// else: what one writes, the other reads. It stays until the process ends.
+///
+/// # Errors
+///
+/// mmap(2): `ENOMEM`.
+pub fn share<'a, T: 'a>(value: T) -> Result<&'a mut T, Errno> {
+    const { assert!(align_of::<T>() <= 4096) };
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: without a fixed address, the kernel picks one where nothing is.
+    let place = unsafe { mmap_anonymous(null_mut(), size_of::<T>(), access, MapFlags::SHARED) }?;
+    let place = place.cast::<T>();
+    // SAFETY: the mapping is new, page-aligned, and large enough.
+    unsafe { place.write(value) };
+    // SAFETY: it was just written, nobody else knows it, and it is never unmapped.
+    Ok(unsafe { &mut *place })
 }
 
 /// A list of strings as execve(2) takes it: pointers, ended by a NULL.
@@ -136,6 +149,27 @@ pub fn execve(path: &CStr, arguments: &StringList<'_>, environment: &StringList<
     ];
     // SAFETY: a string, and two lists of strings with a NULL at their ends; all are borrowed.
     match checked(unsafe { architecture::syscall(__NR_execve, arguments) }) {
+        Ok(_) => Errno::INVAL,
+        Err(errno) => errno,
+    }
+}
+
+/// Becomes the program in an open file; returns only when that failed, with the reason; execveat(2).
+#[must_use]
+pub fn execute_file(
+    file: BorrowedFd<'_>,
+    arguments: &StringList<'_>,
+    environment: &StringList<'_>,
+) -> Errno {
+    let arguments = [
+        file.as_raw_fd() as usize,
+        c"".as_ptr().expose_provenance(),
+        arguments.pointers.as_ptr().expose_provenance(),
+        environment.pointers.as_ptr().expose_provenance(),
+        AT_EMPTY_PATH as usize,
+    ];
+    // SAFETY: as for `execve`; the descriptor is open.
+    match checked(unsafe { architecture::syscall(__NR_execveat, arguments) }) {
         Ok(_) => Errno::INVAL,
         Err(errno) => errno,
     }

@@ -5,8 +5,11 @@
 use super::{architecture, checked};
 use core::ptr::{from_mut, from_ref};
 use linux_raw_sys::general::{
-    __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigtimedwait, SIG_SETMASK, kernel_sigaction,
+    __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigtimedwait, __NR_signalfd4, O_CLOEXEC,
+    O_NONBLOCK, SIG_SETMASK, kernel_sigaction,
 };
+use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -101,12 +104,12 @@ fn set_blocked(blocked: SignalSet) -> Result<SignalSet, Errno> {
     Ok(before)
 }
 
-/// Sleeps until one of `signals`, all blocked, arrives.
+/// Sleeps until one of `signals`, all blocked, arrives, at most for `limit`.
 ///
 /// # Errors
 ///
-/// sigwaitinfo(2): `EINTR`, after the process was stopped and continued.
-pub fn wait(signals: SignalSet) -> Result<Received, Errno> {
+/// sigtimedwait(2): `EINTR`, after the process was stopped and continued; `EAGAIN`, when none came.
+pub fn wait(signals: SignalSet, limit: Option<Timespec>) -> Result<Received, Errno> {
     /// `siginfo_t`, of which only the first three words are read.
     #[repr(C, align(8))]
     struct Information {
@@ -119,15 +122,54 @@ pub fn wait(signals: SignalSet) -> Result<Received, Errno> {
     let arguments = [
         from_ref(&signals).expose_provenance(),
         from_mut(&mut information).expose_provenance(),
-        0,
+        limit.as_ref().map_or(0, |limit| from_ref(limit).expose_provenance()),
         SET_BYTES,
         0,
     ];
-    // SAFETY: a set of the size named, 128 bytes for the information, and no time limit.
+    // SAFETY: a set of the size named, 128 bytes for the information, and a
+    // time of the kernel's layout or none.
     checked(unsafe { architecture::syscall(__NR_rt_sigtimedwait, arguments) })?;
     // sigaction(2): a code above zero comes from the kernel, the others from a sender.
     let sent_by_process = information.code <= 0;
     Ok(Received { number: information.signal, sent_by_process })
+}
+
+/// `signals`, all blocked, as a file that can be read when one has arrived; signalfd(2).
+///
+/// # Errors
+///
+/// signalfd(2): `EMFILE`, `ENFILE`, `ENOMEM`.
+pub fn file_of(signals: SignalSet) -> Result<OwnedFd, Errno> {
+    const NEW: usize = usize::MAX;
+    let flags = (O_CLOEXEC | O_NONBLOCK) as usize;
+    let arguments = [NEW, from_ref(&signals).expose_provenance(), SET_BYTES, flags, 0];
+    // SAFETY: a set of the size named.
+    let file = checked(unsafe { architecture::syscall(__NR_signalfd4, arguments) })?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(file as i32) })
+}
+
+/// Takes one signal from such a file; None if there is none.
+///
+/// # Errors
+///
+/// read(2).
+pub fn read_from(file: &OwnedFd) -> Result<Option<Received>, Errno> {
+    /// Bytes of `struct signalfd_siginfo`, of which the first three words are read.
+    const INFORMATION_BYTES: usize = 128;
+    let mut information = [0; INFORMATION_BYTES];
+    match rustix::io::read(file, &mut information) {
+        Err(Errno::AGAIN) => Ok(None),
+        Err(errno) => Err(errno),
+        Ok(_) => {
+            let word = |place: usize| {
+                let bytes =
+                    information.get(place..place + 4).and_then(|bytes| bytes.try_into().ok());
+                i32::from_ne_bytes(bytes.unwrap_or_default())
+            };
+            Ok(Some(Received { number: word(0), sent_by_process: word(8) <= 0 }))
+        }
+    }
 }
 
 /// The two actions that are not functions, as the kernel writes them.

@@ -1,0 +1,181 @@
+//! The third stage: what the options mean together. Here is what `--all` stands for, and which option
+//! brings which isolation with it.
+
+use super::settings::{Settings, insert_mount};
+use crate::container::{
+    ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Filter, IdMap, Isolation, MASKED,
+    Mount, Mounted, Network, Process, READ_ONLY, Root, Security, environment,
+};
+use crate::error::Error;
+use crate::kernel::filesystem::FileSystem;
+use crate::kernel::mounts::Access;
+use crate::sys::namespaces::Namespaces;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::thread::CapabilitySet;
+
+/// The container that is wanted.
+pub fn assemble<'a>(
+    mut settings: Settings<'a>,
+    command: Vec<&'a CStr>,
+    callers: &[&'a CStr],
+) -> Result<Container<'a>, Error<'a>> {
+    let kinds = namespaces(&settings)?;
+    let isolation = Isolation {
+        namespaces: kinds,
+        joined: core::mem::take(&mut settings.joined),
+        hostname: settings.hostname,
+        domainname: settings.domainname,
+        clocks: settings.clocks.unwrap_or_default(),
+        users: settings.users.take().unwrap_or(IdMap::Own),
+        groups: settings.group_ids.take().unwrap_or(IdMap::Own),
+        network: settings.network.take().unwrap_or(Network::None),
+    };
+    check_joins(&isolation)?;
+    add_standard_mounts(&mut settings, &isolation);
+    let security = security(&mut settings);
+    let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let variables = &settings.environment;
+    Ok(Container {
+        root: Root {
+            directory: settings.rootfs.unwrap_or(c"rootfs"),
+            access,
+            ephemeral: settings.ephemeral,
+        },
+        mounts: settings.mounts,
+        isolation,
+        security,
+        process: Process {
+            command,
+            environment: environment::apply(callers, settings.clear_environment, variables),
+            working_directory: settings.workdir.unwrap_or(c"/"),
+            user: settings.user,
+            groups: settings.groups,
+            preserved_descriptors: settings.preserved_descriptors,
+            terminal: settings.tty,
+            init: settings.init,
+            timeout: settings.timeout,
+            limits: settings.limits,
+            umask: settings.umask,
+            oom_score: settings.oom_score,
+            nice: settings.nice,
+            processors: settings.processors,
+        },
+    })
+}
+
+/// What is new; what an option sets up in a namespace brings the namespace with it.
+fn namespaces<'a>(settings: &Settings<'a>) -> Result<Namespaces, Error<'a>> {
+    let shared = settings.shared.unwrap_or(Namespaces::NONE);
+    let base = if settings.all { ALL } else { Namespaces::NONE };
+    let mut kinds = base.and(settings.isolated.unwrap_or(Namespaces::NONE)).without(shared);
+    let joined = |kind| settings.joined.iter().any(|join| join.kind == kind);
+    let names = settings.hostname.or(settings.domainname).is_some();
+    let ids = settings.users.is_some() || settings.group_ids.is_some();
+    let network = !matches!(settings.network, None | Some(Network::Host));
+    let brought = [
+        (names && !joined(Namespaces::UTS), Namespaces::UTS, "--hostname"),
+        (settings.clocks.is_some(), Namespaces::TIME, "--time-offset"),
+        (ids, Namespaces::USER, "--map-users"),
+        (network, Namespaces::NET, "--network"),
+        (settings.init && !joined(Namespaces::PID), Namespaces::PID, "--init"),
+    ];
+    for (is_wanted, kind, option) in brought {
+        if !is_wanted {
+            continue;
+        }
+        if shared.contains(kind) {
+            let hint = b"take it out of --share";
+            return Err(Error::usage("option", option.as_bytes(), "needs what is shared", hint));
+        }
+        kinds = kinds.and(kind);
+    }
+    if matches!(settings.network, Some(Network::Host)) {
+        kinds = kinds.without(Namespaces::NET);
+    }
+    for join in &settings.joined {
+        kinds = kinds.without(join.kind);
+    }
+    Ok(kinds)
+}
+
+fn check_joins<'a>(isolation: &Isolation<'a>) -> Result<(), Error<'a>> {
+    let makes = |kind| isolation.namespaces.contains(kind);
+    if isolation.joins(Namespaces::USER) && makes(Namespaces::PID) {
+        let hint = b"join the process namespace that belongs to it, too";
+        let why = "a new process namespace cannot be had in a user namespace that is joined";
+        return Err(Error::usage("option", b"--join", why, hint));
+    }
+    Ok(())
+}
+
+/// What each isolation needs to be of use, where the user mounts nothing else.
+fn add_standard_mounts(settings: &mut Settings<'_>, isolation: &Isolation<'_>) {
+    let has = |kind| isolation.namespaces.contains(kind) || isolation.joins(kind);
+    let all = settings.all;
+    let cgroup = if all {
+        FileSystem { attributes: FileSystem::READ_ONLY, ..FileSystem::CGROUP }
+    } else {
+        FileSystem::CGROUP
+    };
+    let new = Mounted::FileSystem;
+    let has_devices =
+        all || settings.mounts.iter().any(|mount| matches!(mount.what, Mounted::Devices));
+    let ipc = has(Namespaces::IPC) && !has_devices;
+    let standard = [
+        (all || has(Namespaces::PID), c"/proc", new(FileSystem::PROC)),
+        (all, c"/sys", new(FileSystem::SYS)),
+        (has(Namespaces::CGROUP), c"/sys/fs/cgroup", new(cgroup)),
+        (all, c"/dev", Mounted::Devices),
+        (ipc, c"/dev/mqueue", new(FileSystem::MESSAGE_QUEUES)),
+        (ipc, c"/dev/shm", new(FileSystem::SHARED_MEMORY)),
+        (settings.tty && !has_devices, c"/dev/pts", new(FileSystem::TERMINALS)),
+    ];
+    for (is_wanted, target, what) in standard {
+        if is_wanted {
+            insert_mount(&mut settings.mounts, Mount { target, what });
+        }
+    }
+}
+
+fn security<'a>(settings: &mut Settings<'a>) -> Security<'a> {
+    let all = settings.all;
+    let base = if all { &MASKED[..] } else { &[] };
+    let unmasked = core::mem::take(&mut settings.unmasked);
+    let is_unmasked =
+        |path: &CStr| unmasked.iter().any(|other| *other == path || other.to_bytes() == b"ALL");
+    let mut masked: Vec<&CStr> = Vec::new();
+    let mut read_only: Vec<&CStr> = Vec::new();
+    for path in base {
+        if !is_unmasked(path) {
+            masked.push(path);
+        }
+    }
+    masked.append(&mut settings.masked);
+    for path in if all { &READ_ONLY[..] } else { &[] } {
+        if !is_unmasked(path) {
+            read_only.push(path);
+        }
+    }
+    Security {
+        capabilities: kept(settings),
+        no_new_privileges: settings.no_new_privileges.unwrap_or(all),
+        filter: settings.filter.take().unwrap_or(if all { Filter::Default } else { Filter::None }),
+        no_nested_users: settings.no_nested_users || all,
+        landlock: settings.landlock,
+        masked,
+        read_only,
+    }
+}
+
+/// As in Docker: what is added stays whatever is dropped, but all of what is dropped goes if all is
+/// added.
+fn kept(settings: &Settings<'_>) -> Option<CapabilitySet> {
+    let added = settings.added.unwrap_or(CapabilitySet::empty());
+    let dropped = settings.dropped.unwrap_or(CapabilitySet::empty());
+    let is_said = settings.added.or(settings.dropped).is_some();
+    let base = if settings.all { DEFAULT_CAPABILITIES } else { ALL_CAPABILITIES };
+    let all = ALL_CAPABILITIES;
+    let kept = if added == all { all - dropped } else { (base - dropped) | added };
+    (settings.all || is_said).then_some(kept)
+}

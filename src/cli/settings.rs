@@ -1,0 +1,326 @@
+//! The options that were typed, each checked as it comes.
+
+use super::assemble::assemble;
+use super::options::{Entry, Name};
+use super::parse::{Purpose, Request};
+use super::words::{option_error, usage};
+use crate::container::{
+    Clocks, Filter, IdMap, IdRange, Join, Limit, Mount, MountError, Mounted, Network, User,
+    capabilities, keep, kinds, number, processors,
+};
+use crate::error::Error;
+use crate::kernel::filesystem::FileSystem;
+use crate::sys::namespaces::Namespaces;
+use crate::text::{Text, cut, parts};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fs::Mode;
+use rustix::process::Gid;
+use rustix::thread::{CapabilitySet, CpuSet};
+
+/// The options so far.
+#[derive(Default)]
+pub struct Settings<'a> {
+    pub rootfs: Option<&'a CStr>,
+    pub read_only: bool,
+    pub ephemeral: bool,
+    pub mounts: Vec<Mount<'a>>,
+    pub workdir: Option<&'a CStr>,
+    pub environment: Vec<&'a CStr>,
+    pub clear_environment: bool,
+    pub user: Option<User>,
+    pub groups: Option<Vec<Gid>>,
+    pub tty: bool,
+    pub init: bool,
+    pub preserved_descriptors: u32,
+    pub all: bool,
+    pub isolated: Option<Namespaces>,
+    pub shared: Option<Namespaces>,
+    pub joined: Vec<Join<'a>>,
+    pub network: Option<Network<'a>>,
+    pub hostname: Option<&'a CStr>,
+    pub domainname: Option<&'a CStr>,
+    pub clocks: Option<Clocks<'a>>,
+    pub users: Option<IdMap>,
+    pub group_ids: Option<IdMap>,
+    pub added: Option<CapabilitySet>,
+    pub dropped: Option<CapabilitySet>,
+    pub no_new_privileges: Option<bool>,
+    pub filter: Option<Filter<'a>>,
+    pub landlock: bool,
+    pub masked: Vec<&'a CStr>,
+    pub unmasked: Vec<&'a CStr>,
+    pub no_nested_users: bool,
+    pub limits: Vec<Limit>,
+    pub umask: Option<Mode>,
+    pub oom_score: Option<&'a CStr>,
+    pub nice: Option<i32>,
+    pub processors: Option<CpuSet>,
+    pub timeout: Option<u32>,
+    pub purpose: Purpose,
+}
+
+impl<'a> Settings<'a> {
+    /// Takes in one option.
+    pub fn set(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
+        let other_form = || option_value_error(entry, value, OTHER_FORM);
+        let bytes = value.to_bytes();
+        match entry.name {
+            Name::Rootfs => self.rootfs = Some(not_empty(entry, value)?),
+            Name::ReadOnly => self.read_only = true,
+            Name::Ephemeral => self.ephemeral = true,
+            Name::Volume => self.add_mount(entry, value, Mount::volume(value))?,
+            Name::Tmpfs => self.add_mount(entry, value, Mount::tmpfs(value))?,
+            Name::Device => self.add_mount(entry, value, Mount::device(value))?,
+            Name::Proc => {
+                let what = Mounted::FileSystem(FileSystem::PROC);
+                self.add_mount(entry, value, Mount::at(value, what))?;
+            }
+            Name::Dev => self.add_mount(entry, value, Mount::at(value, Mounted::Devices))?,
+            Name::Workdir => self.workdir = Some(not_empty(entry, value)?),
+            Name::Env => match bytes {
+                [] | [b'=', ..] => return Err(other_form()),
+                _ => self.environment.push(value),
+            },
+            Name::ClearEnv => self.clear_environment = true,
+            Name::User => self.user = Some(User::parse(bytes).ok_or_else(other_form)?),
+            Name::GroupAdd => {
+                let group = number(bytes).filter(|group| *group != u32::MAX);
+                let group = Gid::from_raw(group.ok_or_else(other_form)?);
+                self.groups.get_or_insert_default().push(group);
+            }
+            Name::Tty => self.tty = true,
+            Name::Init => self.init = true,
+            Name::PreserveFds => {
+                let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
+                self.preserved_descriptors = count.ok_or_else(other_form)?;
+            }
+            Name::Explain => self.purpose = Purpose::Explain,
+            // Answered before they get here.
+            Name::Help | Name::Version => {}
+            _ => return self.set_isolation(entry, value),
+        }
+        Ok(())
+    }
+
+    fn set_isolation(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
+        let refused = |why| option_value_error(entry, value, why);
+        let other_form = || refused(OTHER_FORM);
+        let bytes = value.to_bytes();
+        match entry.name {
+            Name::All => self.all = true,
+            Name::Isolate => {
+                let kinds = kinds(bytes).ok_or_else(|| refused(UNKNOWN_KIND))?;
+                self.isolated = Some(self.isolated.unwrap_or(Namespaces::NONE).and(kinds));
+            }
+            Name::Share => {
+                let kinds = kinds(bytes).ok_or_else(|| refused(UNKNOWN_KIND))?;
+                self.shared = Some(self.shared.unwrap_or(Namespaces::NONE).and(kinds));
+            }
+            Name::Join => {
+                let join = Join::parse(value).ok_or_else(other_form)?;
+                if self.joined.iter().any(|other| other.kind == join.kind) {
+                    return Err(refused("only one namespace of a kind can be joined"));
+                }
+                self.joined.push(join);
+            }
+            Name::Network => self.network = Some(Network::parse(value).ok_or_else(other_form)?),
+            Name::Hostname => self.hostname = Some(not_empty(entry, value)?),
+            Name::Domainname => self.domainname = Some(not_empty(entry, value)?),
+            Name::TimeOffset => self.clocks = Some(Clocks::parse(value).ok_or_else(other_form)?),
+            Name::MapUsers => add_ids(&mut self.users, bytes).ok_or_else(other_form)?,
+            Name::MapGroups => add_ids(&mut self.group_ids, bytes).ok_or_else(other_form)?,
+            _ => return self.set_security(entry, value),
+        }
+        Ok(())
+    }
+
+    fn set_security(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
+        let refused = |why| option_value_error(entry, value, why);
+        let other_form = || refused(OTHER_FORM);
+        let bytes = value.to_bytes();
+        match entry.name {
+            Name::CapAdd => add_capabilities(&mut self.added, bytes)
+                .ok_or_else(|| refused(UNKNOWN_CAPABILITY))?,
+            Name::CapDrop => add_capabilities(&mut self.dropped, bytes)
+                .ok_or_else(|| refused(UNKNOWN_CAPABILITY))?,
+            Name::SecurityOpt => self.set_security_option(entry, value)?,
+            Name::NoNestedUserns => self.no_nested_users = true,
+            Name::Ulimit => self.limits.push(Limit::parse(bytes).ok_or_else(other_form)?),
+            Name::Umask => self.umask = Some(mode(bytes).ok_or_else(other_form)?),
+            Name::OomScoreAdj => {
+                signed(bytes, -1000..=1000).ok_or_else(other_form)?;
+                self.oom_score = Some(value);
+            }
+            Name::Nice => self.nice = Some(signed(bytes, -20..=19).ok_or_else(other_form)?),
+            Name::Cpuset => self.processors = Some(processors(bytes).ok_or_else(other_form)?),
+            Name::Timeout => {
+                let seconds = number(bytes).filter(|seconds| *seconds > 0);
+                self.timeout = Some(seconds.ok_or_else(other_form)?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn set_security_option(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
+        let (name, setting) = cut(value.to_bytes(), b'=');
+        match (name, setting) {
+            (b"no-new-privileges", None | Some(b"true")) => self.no_new_privileges = Some(true),
+            (b"no-new-privileges", Some(b"false")) => self.no_new_privileges = Some(false),
+            (b"landlock", None | Some(b"true")) => self.landlock = true,
+            (b"seccomp", Some(b"unconfined")) => self.filter = Some(Filter::None),
+            (b"seccomp", Some(b"default")) => self.filter = Some(Filter::Default),
+            (b"seccomp", Some(path)) if !path.is_empty() => {
+                self.filter = keep(path.to_vec()).map(Filter::Profile);
+            }
+            (b"mask", Some(paths)) => add_paths(&mut self.masked, paths),
+            (b"unmask", Some(paths)) => add_paths(&mut self.unmasked, paths),
+            _ => return Err(option_value_error(entry, value, OTHER_FORM)),
+        }
+        Ok(())
+    }
+
+    fn add_mount(
+        &mut self,
+        entry: &Entry,
+        value: &'a CStr,
+        mount: Result<Mount<'a>, MountError>,
+    ) -> Result<(), Error<'a>> {
+        let mount =
+            mount.map_err(|error| option_value_error(entry, value, mount_refusal(error)))?;
+        if !insert_mount(&mut self.mounts, mount) {
+            return Err(option_value_error(entry, value, "something is mounted there already"));
+        }
+        Ok(())
+    }
+
+    /// All of them together.
+    pub fn request(
+        self,
+        program: &'a CStr,
+        arguments: &[&'a CStr],
+        callers: &[&'a CStr],
+    ) -> Result<Request<'a>, Error<'a>> {
+        let purpose = self.purpose;
+        let mut command = Vec::with_capacity(arguments.len() + 1);
+        command.push(program);
+        command.extend_from_slice(arguments);
+        assemble(self, command, callers).map(|container| Request::Container(container, purpose))
+    }
+}
+
+/// Puts a mount before those that are deeper; those that are as deep stay in the user's order. False
+/// if there is one at its place.
+pub fn insert_mount<'a>(mounts: &mut Vec<Mount<'a>>, mount: Mount<'a>) -> bool {
+    if mounts.iter().any(|other| other.is_at_the_place_of(&mount)) {
+        return false;
+    }
+    mounts.push(mount);
+    let mut rest = &mut **mounts;
+    while let [.., before, last] = rest
+        && before.depth() > last.depth()
+    {
+        core::mem::swap(before, last);
+        let length = rest.len() - 1;
+        rest = rest.split_at_mut(length).0;
+    }
+    true
+}
+
+/// More than any process can have; the kernel's `fs.nr_open` cannot be set higher.
+const DESCRIPTORS_MAX: u32 = 1 << 30;
+
+fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> {
+    if value.is_empty() {
+        return Err(option_value_error(entry, value, OTHER_FORM));
+    }
+    Ok(value)
+}
+
+fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Option<()> {
+    if text == b"auto" {
+        *map = Some(IdMap::Auto);
+        return Some(());
+    }
+    let range = IdRange::parse(text)?;
+    match map {
+        Some(IdMap::Ranges(ranges)) => ranges.push(range),
+        _ => *map = Some(IdMap::Ranges([range].to_vec())),
+    }
+    Some(())
+}
+
+fn add_capabilities(set: &mut Option<CapabilitySet>, list: &[u8]) -> Option<()> {
+    let more = capabilities(list)?;
+    *set = Some(set.unwrap_or(CapabilitySet::empty()) | more);
+    Some(())
+}
+
+/// Paths with colons between them, as Podman has it.
+fn add_paths(paths: &mut Vec<&CStr>, text: &[u8]) {
+    paths
+        .extend(parts(text, b':').filter_map(|path| keep(path.to_vec())).map(|path| path as &CStr));
+}
+
+fn signed(text: &[u8], range: core::ops::RangeInclusive<i32>) -> Option<i32> {
+    let (sign, digits) = match text {
+        [b'-', digits @ ..] => (-1, digits),
+        digits => (1, digits),
+    };
+    let value = i32::try_from(number(digits)?).ok()?.checked_mul(sign)?;
+    range.contains(&value).then_some(value)
+}
+
+/// Permissions in octal digits.
+fn mode(text: &[u8]) -> Option<Mode> {
+    let is_octal = text.iter().all(|digit| (b'0'..=b'7').contains(digit));
+    if text.is_empty() || text.len() > 4 || !is_octal {
+        return None;
+    }
+    let bits = text.iter().fold(0, |bits, digit| bits << 3 | u32::from(digit - b'0'));
+    (bits <= 0o777).then(|| Mode::from_raw_mode(bits))
+}
+
+/// What is wrong with a value, with the option's own name in front of it.
+pub fn option_value_error<'a>(entry: &Entry, value: &CStr, why: &'static str) -> Error<'a> {
+    let mut typed = Text::new();
+    typed.push(entry.long).push(" '").push_name(value.to_bytes()).push("'");
+    option_error(typed.leak(), why, usage(entry))
+}
+
+const OTHER_FORM: &str = "the value is of another form";
+const UNKNOWN_KIND: &str = "there is no such isolation";
+const UNKNOWN_CAPABILITY: &str = "there is no such capability";
+
+fn mount_refusal(error: MountError) -> &'static str {
+    match error {
+        MountError::Form => OTHER_FORM,
+        MountError::Option => {
+            "a volume has no such option (ro, rw, nosuid, nodev, noexec, bind, rbind, private, \
+             slave, shared, idmap, U)"
+        }
+        MountError::TmpfsOption => {
+            "a tmpfs has no such option (size=, nr_inodes=, mode=, uid=, gid=, ro, exec, suid, dev)"
+        }
+        MountError::Relative => "the place inside the container begins with a slash",
+        MountError::Root => "that place is the root itself, which --rootfs names",
+        MountError::DeviceAccess => "a device can be had with rwm only: less takes a device cgroup",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_ranges() {
+        assert_eq!(signed(b"-20", -20..=19), Some(-20));
+        assert_eq!(signed(b"20", -20..=19), None);
+        assert_eq!(signed(b"--1", -20..=19), None);
+        assert_eq!(mode(b"0027"), Some(Mode::from_raw_mode(0o27)));
+        for wrong in ["", "8", "1777", "00022", "u+x"] {
+            assert_eq!(mode(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}

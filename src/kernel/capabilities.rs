@@ -1,0 +1,69 @@
+//! Capabilities: what root inside may still do; capabilities(7).
+
+use crate::error::{Cure, Doing, Fault, Object, Operation};
+use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+};
+
+static BOUND: Operation = Operation {
+    words: "drop capabilities from the bounding set",
+    on: Object::None,
+    cures: &[(Errno::PERM, Cure::Words("this takes CAP_SETPCAP"))],
+};
+static CLEAR_AMBIENT: Operation = Operation::new("clear the ambient capabilities");
+static SET: Operation = Operation::new("set the capabilities");
+static NO_NEW: Operation = Operation::new("forbid new privileges");
+
+/// Bits from 0 on that a kernel can know.
+const BITS: u32 = 64;
+
+/// Takes all but `kept` out of the bounding set: no program that is executed regains them.
+///
+/// # Errors
+///
+/// `PR_CAPBSET_DROP(2const)`: `EPERM` without `CAP_SETPCAP`.
+pub fn bound(kept: CapabilitySet) -> Result<(), Fault> {
+    for bit in 0..BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        if kept.contains(capability) {
+            continue;
+        }
+        match remove_capability_from_bounding_set(capability) {
+            // The kernel knows no more.
+            Err(Errno::INVAL) => break,
+            answer => answer.doing(&BOUND)?,
+        }
+    }
+    Ok(())
+}
+
+/// Keeps, of what this process has, `kept` as permitted and effective, and nothing that a program
+/// which is executed would inherit besides what it gets as root.
+///
+/// # Errors
+///
+/// capset(2), `PR_CAP_AMBIENT(2const)`: none for a process that only gives up.
+pub fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
+    match clear_ambient_capability_set() {
+        // Before Linux 4.3 there were none.
+        Err(Errno::INVAL) => {}
+        answer => answer.doing(&CLEAR_AMBIENT)?,
+    }
+    let present = capabilities(None).doing(&SET)?;
+    let permitted = present.permitted & kept;
+    let sets =
+        CapabilitySets { effective: permitted, permitted, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).doing(&SET)
+}
+
+/// From here on no program that is executed gives a privilege that this process does not have;
+/// `PR_SET_NO_NEW_PRIVS(2const)`.
+///
+/// # Errors
+///
+/// None from Linux 3.5 on.
+pub fn no_new_privileges() -> Result<(), Fault> {
+    set_no_new_privs(true).doing(&NO_NEW)
+}

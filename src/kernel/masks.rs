@@ -1,0 +1,97 @@
+//! Paths that are there and not for the program: hidden, or not to be written to.
+
+use super::devices::null_device;
+use super::filesystem::{self, FileSystem};
+use super::inside;
+use super::mounts::{attach, clone_tree, mount_point_for, remount_read_only};
+use crate::error::{Doing, Fault, Object, Operation};
+use crate::kernel::inside::MountPoint;
+use crate::sys::mounts::{Change, Reach, change};
+use core::ffi::CStr;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::mount::mount_bind;
+
+static HIDE: Operation = Operation { on: Object::Target, ..Operation::new("hide") };
+static PROTECT: Operation = Operation { on: Object::Target, ..Operation::new("make read-only") };
+
+/// Where paths are looked up: in the mounts that were made for the container, wherever their names
+/// lead by now, and otherwise in its root.
+pub struct Places<'a> {
+    /// The root.
+    pub root: BorrowedFd<'a>,
+    /// What was mounted as /proc.
+    pub proc: Option<&'a OwnedFd>,
+    /// What was mounted as /sys.
+    pub sys: Option<&'a OwnedFd>,
+}
+
+impl Places<'_> {
+    /// Opens what is at `path`; None if there is nothing.
+    fn open(&self, path: &CStr) -> Result<Option<OwnedFd>, Errno> {
+        let below = |folder: &[u8], mount| Some((mount?, tail(path, folder)?));
+        let found = match below(b"/proc/", self.proc).or_else(|| below(b"/sys/", self.sys)) {
+            Some((mount, rest)) => inside::open(mount.as_fd(), rest),
+            None => inside::open(self.root, path),
+        };
+        match found {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+}
+
+/// What stands behind `start`.
+fn tail<'a>(path: &'a CStr, start: &[u8]) -> Option<&'a CStr> {
+    let rest = path.to_bytes_with_nul().strip_prefix(start)?;
+    CStr::from_bytes_until_nul(rest).ok()
+}
+
+/// An empty directory that nothing can be put into.
+const NOTHING: FileSystem<'static> = FileSystem {
+    kind: c"tmpfs",
+    settings: c"mode=555,size=4k,nr_inodes=1",
+    attributes: FileSystem::READ_ONLY,
+};
+
+/// Hides what is at `path`: a directory shows as an empty one, a file as an empty device.
+///
+/// # Errors
+///
+/// Those of open(2) and of mounting. That there is nothing to hide is none.
+pub fn hide(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
+    let Some(place) = places.open(path).doing(&HIDE)? else { return Ok(()) };
+    if mount_point_for(&place) == MountPoint::Directory {
+        let mounted = || places.open(path)?.ok_or(Errno::NOENT);
+        return filesystem::mount_on(&place, &NOTHING, mounted).map(drop).doing(&HIDE);
+    }
+    let null = null_device().doing(&HIDE)?;
+    match clone_tree(&null, Reach::Mount).and_then(|tree| attach(&tree, &place)) {
+        Err(Errno::NOSYS) => {
+            super::mounts::bind_by_names(&null, &place, |from, onto| mount_bind(from, onto))
+        }
+        answer => answer,
+    }
+    .doing(&HIDE)
+}
+
+/// Keeps what is at `path` from being written to.
+///
+/// # Errors
+///
+/// Those of open(2) and of mounting. That there is nothing to protect is none.
+pub fn protect(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
+    let Some(place) = places.open(path).doing(&PROTECT)? else { return Ok(()) };
+    let made = clone_tree(&place, Reach::Tree).and_then(|tree| {
+        change(tree.as_fd(), Reach::Tree, Change::READ_ONLY)?;
+        attach(&tree, &place)
+    });
+    match made {
+        Err(Errno::NOSYS) => {
+            super::mounts::bind_by_names(&place, &place, |from, onto| mount_bind(from, onto))
+                .and_then(|()| remount_read_only(&places.open(path)?.ok_or(Errno::NOENT)?))
+        }
+        answer => answer,
+    }
+    .doing(&PROTECT)
+}

@@ -1,0 +1,141 @@
+//! What the launcher does while its child waits: the ids of the child's user namespace, and what
+//! connects its network namespace.
+
+use super::hints;
+use crate::container::keep;
+use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
+use crate::plan::{Assist, Plan};
+use crate::sys::namespaces::Namespaces;
+use crate::sys::process::{Memory, Stack, StringList, clone, execve};
+use crate::text::{Text, parts};
+use core::ffi::CStr;
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, write};
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+static GO: Operation = Operation::new("tell the child to go on");
+static MAP: Operation = Operation {
+    words: "write",
+    on: Object::Target,
+    cures: &[
+        (
+            Errno::PERM,
+            Cure::Words(
+                "this takes CAP_SETUID and CAP_SETGID on the host, or the maps of newuidmap",
+            ),
+        ),
+        (Errno::INVAL, Cure::Words("ranges may not overlap, and there may be at most 340")),
+    ],
+};
+
+/// Does all that the plan asks for, and lets the child go on.
+///
+/// # Errors
+///
+/// What could not be done.
+pub fn all<'a>(
+    plan: &'a Plan<'a>,
+    child: Pid,
+    go_ahead: Option<&(OwnedFd, OwnedFd)>,
+) -> Result<(), Error<'a>> {
+    let Some((_, ours)) = go_ahead else { return Ok(()) };
+    for assist in &plan.assists {
+        match assist {
+            Assist::MapIds { users, groups, directly: true } => {
+                write_map(plan, child, "/uid_map", users)?;
+                write_map(plan, child, "/gid_map", groups)?;
+            }
+            Assist::MapIds { users, groups, directly: false } => {
+                run_helper(&HELPERS[0], child, users)?;
+                run_helper(&HELPERS[1], child, groups)?;
+            }
+        }
+    }
+    match write(ours, b"g") {
+        // The child is gone; why, it has left behind.
+        Err(Errno::PIPE) | Ok(_) => Ok(()),
+        Err(errno) => Err(hints::explain(Fault { operation: &GO, errno }, b"", plan)),
+    }
+}
+
+fn write_map<'a>(plan: &Plan<'a>, child: Pid, name: &str, lines: &[u8]) -> Result<(), Error<'a>> {
+    let mut path = Text::new();
+    path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into()).push(name);
+    let path = keep(path.as_bytes().to_vec()).unwrap_or_default();
+    let written = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|file| write(&file, lines))
+        .doing(&MAP);
+    written.map(drop).map_err(|fault| hints::explain(fault, path.to_bytes(), plan))
+}
+
+/// A program that is privileged to write one kind of map for ordinary users.
+struct Helper {
+    paths: [&'static CStr; 2],
+    /// What says which ranges are the caller's.
+    file: &'static str,
+}
+
+const HELPERS: [Helper; 2] = [
+    Helper { paths: [c"/usr/bin/newuidmap", c"/usr/local/bin/newuidmap"], file: "/etc/subuid" },
+    Helper { paths: [c"/usr/bin/newgidmap", c"/usr/local/bin/newgidmap"], file: "/etc/subgid" },
+];
+
+/// Runs newuidmap(1) or newgidmap(1) for these lines.
+fn run_helper(helper: &'static Helper, child: Pid, lines: &[u8]) -> Result<(), Error<'static>> {
+    let name = helper.paths[0];
+    let mut number = Text::new();
+    number.push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    let mut words = [name].to_vec();
+    words.extend(keep(number.as_bytes().to_vec()));
+    for word in lines.split(|byte| matches!(byte, b' ' | b'\n')).filter(|word| !word.is_empty()) {
+        words.extend(keep(word.to_vec()));
+    }
+    let failed = |why, hint: Text| {
+        Error::new("map ids with", name.to_bytes(), why, hint.leak(), status::FAILED)
+    };
+    match run(&helper.paths, &words) {
+        Ok(0) => Ok(()),
+        Ok(_) => {
+            let mut hint = Text::new();
+            hint.push("it allows the caller only the ranges that ").push(helper.file);
+            hint.push(" has for them, and wants to be setuid; asked for: ");
+            for (index, line) in parts(lines, b'\n').filter(|line| !line.is_empty()).enumerate() {
+                hint.push(if index > 0 { ", " } else { "" }).push_name(line);
+            }
+            Err(failed(Why::Text("it refused the ranges"), hint))
+        }
+        Err(errno) => {
+            let mut hint = Text::new();
+            hint.push("without root privilege, more than one id takes the package uidmap");
+            Err(failed(Why::Errno(errno), hint))
+        }
+    }
+}
+
+/// Runs the first program that is there, and returns its exit status.
+pub fn run(paths: &[&CStr], words: &[&CStr]) -> Result<i32, Errno> {
+    const STACK_BYTES: usize = 64 * 1024;
+    let arguments = StringList::new(words);
+    let environment = StringList::new(&[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
+    let mut failed = Errno::NOENT;
+    let mut child = || {
+        for path in paths {
+            match execve(path, &arguments, &environment) {
+                Errno::NOENT => {}
+                errno => {
+                    failed = errno;
+                    return 1;
+                }
+            }
+        }
+        1
+    };
+    let mut stack = Stack::map(STACK_BYTES)?;
+    let process = clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child)?;
+    loop {
+        if let Some((_, ended)) = waitpid(Some(process), WaitOptions::empty())? {
+            return ended.exit_status().ok_or(Errno::INTR);
+        }
+    }
+}

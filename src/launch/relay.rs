@@ -1,0 +1,188 @@
+//! The launcher between two terminals: what is typed at the caller's goes to the program's, what the
+//! program writes comes back, and the size follows. The caller's is raw meanwhile, so that the keys
+//! that make signals do so inside; however this ends, it is set back.
+
+use super::wait::{self, SIGNALS};
+use crate::plan::Plan;
+use crate::sys::files::{standard_input, standard_output};
+use crate::sys::signals::{self, SignalSet};
+use core::mem::MaybeUninit;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use rustix::fs::Timespec;
+use rustix::io::{Errno, IoSliceMut, read, retry_on_intr, write};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::system::sysinfo;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+
+/// What tells of another size of the caller's terminal.
+const SIZE: SignalSet = SignalSet::of(&[Signal::WINCH]);
+
+/// The signals that are fetched while the plan's program runs.
+pub fn signals(plan: &Plan<'_>) -> SignalSet {
+    if plan.terminal { SIGNALS.and(SIZE) } else { SIGNALS }
+}
+
+/// The launcher's end of the program's terminal.
+pub struct Relay {
+    terminal: Option<OwnedFd>,
+}
+
+/// The caller's terminal as it was, to which it returns.
+struct Caller(Option<Termios>);
+
+impl Caller {
+    /// Makes the terminal pass every key on as it is; termios(3), "Raw mode".
+    fn make_raw() -> Self {
+        let before = tcgetattr(standard_input()).ok();
+        if let Some(before) = &before {
+            let mut raw = before.clone();
+            raw.make_raw();
+            let _ = tcsetattr(standard_input(), OptionalActions::Drain, &raw);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = tcsetattr(standard_input(), OptionalActions::Drain, before);
+        }
+    }
+}
+
+/// What a terminal reads as the end of a file.
+const END_OF_FILE: &[u8] = b"\x04";
+const PIECE_BYTES: usize = 4096;
+
+impl Relay {
+    /// Waits for the child to send its terminal. A child that failed sends none.
+    pub fn receive(from: &OwnedFd) -> Self {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [0];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received = retry_on_intr(|| {
+            recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)
+        });
+        let mut terminal = None;
+        if received.is_ok() {
+            for message in ancillary.drain() {
+                if let RecvAncillaryMessage::ScmRights(files) = message {
+                    terminal = files.last().or(terminal);
+                }
+            }
+        }
+        Self { terminal }
+    }
+
+    /// Passes everything on until the program ends, or is killed after `timeout` seconds; returns
+    /// its exit status, as [`wait::until_end`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there; signalfd(2).
+    pub fn run(self, program: Pid, timeout: Option<u32>) -> Result<u8, Errno> {
+        let Some(terminal) = self.terminal else { return wait::until_end(program, timeout) };
+        let signals = signals::file_of(SIGNALS.and(SIZE))?;
+        let caller = Caller::make_raw();
+        follow_size(&terminal);
+        let mut deadline = timeout.map(|seconds| clock().saturating_add(seconds.into()));
+        let (mut hears, mut speaks) = (true, true);
+        let status = loop {
+            let left = deadline.map(|end| end.saturating_sub(clock()));
+            if left.is_some_and(|left| left <= 0) {
+                let _ = kill_process(program, Signal::KILL);
+                deadline = None;
+            }
+            let ready = wait_for(&signals, &terminal, hears, speaks, deadline.and(left))?;
+            if ready.output {
+                speaks = pass(&terminal, standard_output());
+            }
+            if ready.input && !pass(standard_input(), &terminal) {
+                hears = false;
+                let _ = write(&terminal, END_OF_FILE);
+            }
+            if ready.signal
+                && let Some(received) = signals::read_from(&signals)?
+            {
+                if received.number == Signal::WINCH.as_raw() {
+                    follow_size(&terminal);
+                } else if let Some(status) = wait::take_in(program, received)? {
+                    break status;
+                }
+            }
+        };
+        // What the program wrote last is still on its way.
+        while wait_for(&signals, &terminal, false, true, Some(0))?.output {
+            if !pass(&terminal, standard_output()) {
+                break;
+            }
+        }
+        drop(caller);
+        Ok(status)
+    }
+}
+
+struct Ready {
+    signal: bool,
+    output: bool,
+    input: bool,
+}
+
+fn wait_for(
+    signals: &OwnedFd,
+    terminal: &OwnedFd,
+    hears: bool,
+    speaks: bool,
+    seconds: Option<i64>,
+) -> Result<Ready, Errno> {
+    let input = standard_input();
+    let when = |wanted| if wanted { PollFlags::IN } else { PollFlags::empty() };
+    let mut files = [
+        PollFd::new(signals, PollFlags::IN),
+        PollFd::new(if speaks { terminal } else { signals }, when(speaks)),
+        PollFd::new(if hears { &input } else { &input }, when(hears)),
+    ];
+    // A file that is not listened to reports its end all the same, so it is left out.
+    let count = if hears { 3 } else { 2 };
+    let limit = seconds.map(|tv_sec| Timespec { tv_sec, tv_nsec: 0 });
+    match poll(files.get_mut(..count).unwrap_or_default(), limit.as_ref()) {
+        Err(Errno::INTR) => return Ok(Ready { signal: false, output: false, input: false }),
+        answer => answer?,
+    };
+    let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
+    let [signal, output, input] = &files;
+    Ok(Ready {
+        signal: is_ready(signal),
+        output: speaks && is_ready(output),
+        input: hears && is_ready(input),
+    })
+}
+
+/// Passes a piece on; false at the end of it.
+fn pass(from: impl rustix::fd::AsFd, to: impl rustix::fd::AsFd) -> bool {
+    let mut piece = [0; PIECE_BYTES];
+    let Ok(length) = retry_on_intr(|| read(&from, &mut piece)) else { return false };
+    let mut rest = piece.get(..length).unwrap_or_default();
+    while !rest.is_empty() {
+        match retry_on_intr(|| write(&to, rest)) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(_) => return false,
+        }
+    }
+    length > 0
+}
+
+/// Gives the program's terminal the size of the caller's.
+fn follow_size(terminal: &OwnedFd) {
+    if let Ok(size) = tcgetwinsize(standard_input()).or_else(|_| tcgetwinsize(standard_output())) {
+        let _ = tcsetwinsize(terminal, size);
+    }
+}
+
+fn clock() -> i64 {
+    sysinfo().uptime
+}

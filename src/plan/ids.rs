@@ -1,0 +1,44 @@
+//! The id maps of a user namespace, as the kernel reads them: lines of the first id inside, the first
+//! outside, and how many; `user_namespaces(7)`.
+
+use crate::container::{IdMap, IdRange};
+use crate::text::Text;
+
+/// A map of the caller's own id.
+pub fn own(inside: u32, outside: u32) -> &'static [u8] {
+    lines(&[IdRange { inside, outside, count: 1 }])
+}
+
+/// The map that is asked for; the caller's own id is mapped to `inside`.
+pub fn ranges(map: &IdMap, inside: u32, caller: u32) -> &'static [u8] {
+    match map {
+        IdMap::Own | IdMap::Auto => own(inside, caller),
+        IdMap::Ranges(ranges) => lines(ranges),
+    }
+}
+
+/// Who sets the namespace up: root inside if there is one, or else the first that there is.
+pub fn first(map: &IdMap) -> u32 {
+    match map {
+        IdMap::Ranges(ranges) if !ranges.iter().any(|range| range.inside == 0) => {
+            ranges.first().map_or(0, |range| range.inside)
+        }
+        _ => 0,
+    }
+}
+
+/// Whether there is such an id inside.
+pub fn has(map: &IdMap, id: u32) -> bool {
+    let has =
+        |range: &IdRange| id.checked_sub(range.inside).is_some_and(|place| place < range.count);
+    matches!(map, IdMap::Ranges(ranges) if ranges.iter().any(has))
+}
+
+fn lines(ranges: &[IdRange]) -> &'static [u8] {
+    let mut text = Text::new();
+    for range in ranges {
+        text.push_number(range.inside.into()).push(" ").push_number(range.outside.into());
+        text.push(" ").push_number(range.count.into()).push("\n");
+    }
+    text.leak()
+}

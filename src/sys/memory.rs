@@ -1,0 +1,35 @@
+//! The memory of a process that has nothing to do for long.
+#![allow(unsafe_code)]
+
+use rustix::mm::{Advice, madvise};
+
+/// What the kernel maps in at once around the page that is needed.
+const PIECE_BYTES: usize = 8 * 1024;
+
+unsafe extern "C" {
+    /// Where the file begins in memory, and where its code ends; the linker knows.
+    static __ehdr_start: u8;
+    static etext: u8;
+}
+
+/// Lets go of the code and constants in memory, which are in the file. What is needed comes back,
+/// and since the kernel maps in no more than is advised alike, in small pieces; madvise(2).
+pub fn shed() {
+    const PAGE_BYTES: usize = 4096;
+    let start = (&raw const __ehdr_start).addr();
+    let end = (&raw const etext).addr() & !(PAGE_BYTES - 1);
+    let mut place = start;
+    let mut is_random = false;
+    while place < end {
+        let bytes = PIECE_BYTES.min(end - place);
+        let piece = core::ptr::with_exposed_provenance_mut(place);
+        let advice = if is_random { Advice::Random } else { Advice::Normal };
+        // SAFETY: code and constants, which nobody has changed; the advice says how they are read.
+        let _ = unsafe { madvise(piece, bytes, advice) };
+        place += bytes;
+        is_random = !is_random;
+    }
+    let code = core::ptr::with_exposed_provenance_mut(start);
+    // SAFETY: as above; pages that were let go are read from the file again.
+    let _ = unsafe { madvise(code, end - start, Advice::LinuxDontNeed) };
+}
