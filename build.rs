@@ -1,8 +1,10 @@
-//! The texts of errors, and the link arguments of the binary, and of the binary alone: a static,
-//! position-independent program with its own `_start`, for this machine's architecture or for the
-//! other one.
+//! The texts of errors, the numbers of system calls, and the link arguments of the binary, and of
+//! the binary alone: a static, position-independent program with its own `_start`, for this
+//! machine's architecture or for the other one.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// No C start files, no C library, no interpreter; relocations packed to a bit each; no pages apart
@@ -20,6 +22,7 @@ const STATIC_PROGRAM: [&str; 7] = [
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     write_errno_texts();
+    write_system_calls();
     let host = variable("HOST");
     let target = variable("TARGET");
     let is_cross = architecture(&host) != architecture(&target);
@@ -61,6 +64,103 @@ fn write_errno_texts() {
     let texts: Vec<&str> = (0..=ERRNO_MAX).map(text).collect();
     let path = Path::new(&variable("OUT_DIR")).join("errno_texts");
     std::fs::write(path, texts.join("\n")).expect("OUT_DIR can be written to");
+}
+
+/// In which order the numbers of a call stand.
+const ABIS: usize = 4;
+const X86_64: usize = 0;
+const X86: usize = 1;
+const X32: usize = 2;
+const AARCH64: usize = 3;
+
+/// Stands where an architecture does not have the call.
+const ABSENT: u16 = u16::MAX;
+
+/// Calls that x32 has a number of its own for, from 512 on; the others are those of x86-64.
+const X32_CALLS: &str = "rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg \
+    execve ptrace rt_sigpending rt_sigtimedwait rt_sigqueueinfo sigaltstack timer_create mq_notify \
+    kexec_load waitid set_robust_list get_robust_list vmsplice move_pages preadv pwritev \
+    rt_tgsigqueueinfo recvmmsg sendmmsg process_vm_readv process_vm_writev setsockopt getsockopt \
+    io_setup io_submit execveat preadv2 pwritev2";
+
+/// Calls that are younger than the tables of the crate; from 470 on, everywhere.
+const NEW_CALLS: &str = "listns rseq_slice_yield";
+
+/// A call's number in each ABI.
+type Calls = BTreeMap<&'static str, [u16; ABIS]>;
+
+fn system_calls() -> Calls {
+    let mut calls = Calls::new();
+    let mut add = |name, abi: usize, number: i32| {
+        let number = u16::try_from(number).expect("numbers of system calls are small");
+        calls.entry(name).or_insert([ABSENT; ABIS])[abi] = number;
+    };
+    for number in 0..470 {
+        if let Some(call) = syscalls::x86_64::Sysno::new(number) {
+            add(call.name(), X86_64, call.id());
+            add(call.name(), X32, call.id());
+        }
+        if let Some(call) = syscalls::x86::Sysno::new(number) {
+            add(call.name().trim_start_matches("r#"), X86, call.id());
+        }
+        // Where time always had 64 bits, there are no second calls for it: the crate has them.
+        let call = syscalls::aarch64::Sysno::new(number);
+        if let Some(call) = call.filter(|_| !(403..424).contains(&number)) {
+            // Profiles have the name of x86-64 for it.
+            let name = if call.name() == "fstatat" { "newfstatat" } else { call.name() };
+            add(name, AARCH64, call.id());
+        }
+    }
+    for (number, name) in (470..).zip(NEW_CALLS.split_whitespace()) {
+        (0..ABIS).for_each(|abi| add(name, abi, number));
+    }
+    for (number, name) in (512..).zip(X32_CALLS.split_whitespace()) {
+        add(name, X32, number);
+    }
+    calls
+}
+
+/// The names of system calls, sorted, in one text; where each ends in it; their numbers; and the
+/// default seccomp profile's calls by the capability that they ask for.
+fn write_system_calls() {
+    const ALLOWED: &str = "src/seccomp/allowed.txt";
+    println!("cargo:rerun-if-changed={ALLOWED}");
+    let calls = system_calls();
+    let names: Vec<&str> = calls.keys().copied().collect();
+    let (count, text) = (names.len(), names.concat());
+    let end = |place| names[..=place].concat().len();
+    let ends: Vec<usize> = (0..count).map(end).collect();
+    let numbers = |abi: usize| calls.values().map(|of| of[abi]).collect::<Vec<u16>>();
+    let numbers: Vec<Vec<u16>> = (0..ABIS).map(numbers).collect();
+    let known = numbers.iter().flatten().filter(|number| **number != ABSENT);
+    let beyond = known.max().expect("there are calls") + 1;
+
+    let allowed = std::fs::read_to_string(ALLOWED).expect("the default profile is there");
+    let mut groups = String::new();
+    for paragraph in allowed.split("\n\n").filter(|text| !text.starts_with('#')) {
+        let mut words = paragraph.split_whitespace();
+        let capability = match words.next() {
+            Some("always") => "empty()",
+            Some(name) => name,
+            None => continue,
+        };
+        let call = |name: &str| {
+            let place = names.binary_search(&name).ok();
+            let place = place.unwrap_or_else(|| panic!("{ALLOWED}: {name} is no system call"));
+            format!("Call({place}),")
+        };
+        let members: String = words.map(call).collect();
+        writeln!(groups, "(CapabilitySet::{capability}, &[{members}]),").expect("it is a String");
+    }
+    let code = format!(
+        "pub const NAMES: &str = {text:?};\n\
+         pub static ENDS: [u16; {count}] = {ends:?};\n\
+         pub static NUMBERS: [[u16; {count}]; {ABIS}] = {numbers:?};\n\
+         pub const NUMBERS_END: usize = {beyond};\n\
+         pub static GROUPS: &[(CapabilitySet, &[Call])] = &[{groups}];\n"
+    );
+    let path = Path::new(&variable("OUT_DIR")).join("system_calls.rs");
+    std::fs::write(path, code).expect("OUT_DIR can be written to");
 }
 
 /// Leaves the tables for unwinding out, which only a debugger would read.

@@ -7,6 +7,7 @@
 //! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
 //! - [`launch`] clones the child that takes the steps, and waits for the program,
 //! - [`kernel`] is what the steps do, a file per subject,
+//! - [`seccomp`] is which system calls a container may make, and the filter that sees to it,
 //! - [`sys`] is the system calls that rustix does not offer; besides the binary's program start, it
 //!   is all that the compiler has to take our word for;
 //! - [`Error`] is what went wrong, and `text` how lines are built, without libc and without std.
@@ -22,6 +23,7 @@ pub mod error;
 pub mod kernel;
 pub mod launch;
 pub mod plan;
+pub mod seccomp;
 pub mod sys;
 pub mod text;
 

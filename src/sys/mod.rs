@@ -16,6 +16,7 @@ pub mod memory;
 pub mod mounts;
 pub mod namespaces;
 pub mod process;
+pub mod seccomp;
 pub mod signals;
 
 use core::ffi::c_void;

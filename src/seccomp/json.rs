@@ -1,0 +1,320 @@
+//! Profiles in JSON: OCI's (`linux.seccomp` of a `config.json`), and Docker's, whose rules also say
+//! for which machines, kernels and capabilities they are.
+
+use super::{Action, Architecture, Call, Condition, Host, KernelVersion, Profile, Rule, Test};
+use crate::error::Error;
+use crate::sys::seccomp::Flags;
+use crate::text::Text;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
+use serde_json::{Map, Value};
+
+/// What reading comes to.
+type Read<T> = Result<T, Error<'static>>;
+
+type Object = Map<String, Value>;
+
+/// The largest number of an error that the kernel passes on: `MAX_ERRNO`.
+const ERRNO_MAX: u64 = 4095;
+
+/// Reads a profile.
+///
+/// Names of calls that are not known are left out, as other runtimes do: profiles name calls of all
+/// architectures, and of kernels to come.
+///
+/// # Errors
+///
+/// It is not JSON, or not a profile; or it asks for another process to decide.
+pub fn parse(bytes: &[u8], host: &Host) -> Result<Profile, Error<'static>> {
+    match serde_json::from_slice(bytes) {
+        Ok(value) => read(&value, host),
+        Err(error) => {
+            let mut place = Text::new();
+            place.push("line ").push_number(error.line() as u64);
+            place.push(", column ").push_number(error.column() as u64);
+            Err(Error::usage("read the seccomp profile,", place.leak(), "this is not JSON", b""))
+        }
+    }
+}
+
+/// Reads a profile from JSON that was parsed already.
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub fn read(value: &Value, host: &Host) -> Result<Profile, Error<'static>> {
+    let top = Place::default();
+    let object = top.object(value)?;
+    let errno = top.field("defaultErrnoRet").number(object, u64::MAX)?;
+    let mut profile = Profile::new(top.field("defaultAction").action(object, errno)?);
+    read_architectures(object, host, &mut profile)?;
+    read_flags(object, &mut profile)?;
+    for (index, rule) in top.field("syscalls").list(object)?.iter().enumerate() {
+        let place = Place { rule: Some(index), ..top };
+        let rule = place.object(rule)?;
+        if is_meant(&place, rule, host)? {
+            read_rule(&place, rule, &mut profile)?;
+        }
+    }
+    Ok(profile)
+}
+
+/// 32-bit arm is not among the architectures that a filter can be made for: its calls are refused,
+/// whatever the profile says.
+fn read_architectures(object: &Object, host: &Host, profile: &mut Profile) -> Read<()> {
+    let place = Place { name: "architectures", ..Place::default() };
+    for name in place.list(object)? {
+        add_architecture(place.text(name)?, profile);
+    }
+    let place = place.field("archMap");
+    for family in place.list(object)? {
+        let family = place.object(family)?;
+        let native = match host.architecture {
+            Architecture::X86_64 => "SCMP_ARCH_X86_64",
+            Architecture::Aarch64 => "SCMP_ARCH_AARCH64",
+        };
+        if family.get("architecture").and_then(Value::as_str) == Some(native) {
+            let place = place.field("subArchitectures");
+            for name in place.list(family)? {
+                add_architecture(place.text(name)?, profile);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_architecture(name: &str, profile: &mut Profile) {
+    match name {
+        "SCMP_ARCH_X86" => profile.x86 = true,
+        "SCMP_ARCH_X32" => profile.x32 = true,
+        _ => {}
+    }
+}
+
+fn read_flags(object: &Object, profile: &mut Profile) -> Read<()> {
+    let place = Place { name: "flags", ..Place::default() };
+    for flag in place.list(object)? {
+        let flag = match place.text(flag)? {
+            "SECCOMP_FILTER_FLAG_LOG" => Flags::LOG,
+            "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => Flags::SPEC_ALLOW,
+            // It is for programs with threads; the filter is installed before there are any.
+            "SECCOMP_FILTER_FLAG_TSYNC" => Flags::NONE,
+            _ => return Err(place.wrong(Some(flag), "no such flag", "")),
+        };
+        profile.flags = profile.flags.and(flag);
+    }
+    Ok(())
+}
+
+/// Whether Docker's `includes` and `excludes` let the rule hold here.
+fn is_meant(place: &Place, rule: &Object, host: &Host) -> Read<bool> {
+    let architecture = match host.architecture {
+        Architecture::X86_64 => "amd64",
+        Architecture::Aarch64 => "arm64",
+    };
+    for (name, must_hold) in [("includes", true), ("excludes", false)] {
+        let place = place.field(name);
+        let Some(filter) = rule.get(name).filter(|filter| !filter.is_null()) else { continue };
+        let filter = place.object(filter)?;
+        for name in place.field("caps").list(filter)? {
+            if is_kept(place.text(name)?, host) != must_hold {
+                return Ok(false);
+            }
+        }
+        let names = place.field("arches").list(filter)?;
+        let is_listed = names.iter().any(|name| name.as_str() == Some(architecture));
+        if !names.is_empty() && is_listed != must_hold {
+            return Ok(false);
+        }
+        let place = place.field("minKernel");
+        if let Some(value) = filter.get("minKernel").filter(|value| !value.is_null()) {
+            let Some(version) = KernelVersion::parse(place.text(value)?.as_bytes()) else {
+                return Err(place.wrong(Some(value), "not a version of Linux", "such as 4.8"));
+            };
+            if (host.kernel >= version) != must_hold {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn is_kept(name: &str, host: &Host) -> bool {
+    let capability = name.strip_prefix("CAP_").and_then(CapabilitySet::from_name);
+    capability.is_some_and(|capability| host.capabilities.contains(capability))
+}
+
+fn read_rule(place: &Place, rule: &Object, profile: &mut Profile) -> Read<()> {
+    let mut calls = Vec::new();
+    let names = place.field("names");
+    for name in names.list(rule)? {
+        calls.extend(Call::named(names.text(name)?.as_bytes()));
+    }
+    // Old profiles of Docker's.
+    if let Some(name) = rule.get("name") {
+        calls.extend(Call::named(place.field("name").text(name)?.as_bytes()));
+    }
+    let errno = place.field("errnoRet").number(rule, u64::MAX)?;
+    let action = place.field("action").action(rule, errno)?;
+    let mut conditions = Vec::new();
+    for (index, argument) in place.field("args").list(rule)?.iter().enumerate() {
+        let place = Place { argument: Some(index), ..*place };
+        conditions.push(read_condition(&place, place.object(argument)?)?);
+    }
+    // Of one argument, two things cannot be asked in a rule of libseccomp's. For years runtimes
+    // took such conditions for rules of their own, of which one is enough, and profiles rely on it.
+    if asks_twice(&conditions) {
+        for condition in conditions {
+            let conditions = Vec::from([condition]);
+            profile.rules.push(Rule { calls: calls.clone(), action, conditions });
+        }
+    } else {
+        profile.rules.push(Rule { calls, action, conditions });
+    }
+    Ok(())
+}
+
+fn asks_twice(conditions: &[Condition]) -> bool {
+    let mut seen = 0_u8;
+    conditions.iter().any(|condition| {
+        let bit = 1 << condition.argument;
+        let is_seen = seen & bit != 0;
+        seen |= bit;
+        is_seen
+    })
+}
+
+fn read_condition(place: &Place, object: &Object) -> Read<Condition> {
+    let index = place.field("index");
+    let Some(argument) = index.number(object, 5)? else {
+        return Err(index.wrong(None, MISSING, ""));
+    };
+    let value = place.field("value").number(object, u64::MAX)?.unwrap_or_default();
+    let second = place.field("valueTwo").number(object, u64::MAX)?.unwrap_or_default();
+    let place = place.field("op");
+    let operator = place.get(object)?;
+    let test = match place.text(operator)? {
+        "SCMP_CMP_EQ" => Test::Equal(value),
+        "SCMP_CMP_NE" => Test::NotEqual(value),
+        "SCMP_CMP_LT" => Test::Less(value),
+        "SCMP_CMP_LE" => Test::LessOrEqual(value),
+        "SCMP_CMP_GE" => Test::GreaterOrEqual(value),
+        "SCMP_CMP_GT" => Test::Greater(value),
+        "SCMP_CMP_MASKED_EQ" => Test::Masked { mask: value, value: second },
+        _ => {
+            let hint = "SCMP_CMP_ and one of EQ NE LT LE GE GT MASKED_EQ";
+            return Err(place.wrong(Some(operator), "no such operator", hint));
+        }
+    };
+    Ok(Condition { argument: argument as u8, test })
+}
+
+const MISSING: &str = "missing";
+
+/// Where in the profile a value stands, for errors, and the ways to read it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    rule: Option<usize>,
+    argument: Option<usize>,
+    name: &'static str,
+}
+
+impl Place {
+    fn field(&self, name: &'static str) -> Self {
+        Self { name, ..*self }
+    }
+
+    fn get<'a>(&self, object: &'a Object) -> Read<&'a Value> {
+        object.get(self.name).ok_or_else(|| self.wrong(None, MISSING, ""))
+    }
+
+    fn object<'a>(&self, value: &'a Value) -> Read<&'a Object> {
+        value.as_object().ok_or_else(|| self.wrong(Some(value), "not an object", ""))
+    }
+
+    fn text<'a>(&self, value: &'a Value) -> Read<&'a str> {
+        value.as_str().ok_or_else(|| self.wrong(Some(value), "not a string", ""))
+    }
+
+    /// A list that may be left out.
+    fn list<'a>(&self, object: &'a Object) -> Read<&'a [Value]> {
+        match object.get(self.name) {
+            None | Some(Value::Null) => Ok(&[]),
+            Some(Value::Array(values)) => Ok(values),
+            Some(other) => Err(self.wrong(Some(other), "not a list", "")),
+        }
+    }
+
+    /// A number that may be left out.
+    fn number(&self, object: &Object, max: u64) -> Read<Option<u64>> {
+        let value = match object.get(self.name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => value,
+        };
+        match value.as_u64() {
+            Some(number) if number <= max => Ok(Some(number)),
+            Some(_) => Err(self.wrong(Some(value), "too large", "")),
+            None => Err(self.wrong(Some(value), "not a whole number from 0 on", "")),
+        }
+    }
+
+    fn action(&self, object: &Object, errno: Option<u64>) -> Read<Action> {
+        let value = self.get(object)?;
+        let number = errno.unwrap_or(Errno::PERM.raw_os_error() as u64);
+        let action = match self.text(value)? {
+            "SCMP_ACT_ERRNO" if number > ERRNO_MAX => {
+                return Err(self.wrong(Some(value), "there is no error of this number", ""));
+            }
+            "SCMP_ACT_TRACE" if number > u16::MAX.into() => {
+                return Err(self.wrong(Some(value), "its number is too large", ""));
+            }
+            "SCMP_ACT_ERRNO" => return Ok(Action::Errno(number as u16)),
+            "SCMP_ACT_TRACE" => return Ok(Action::Trace(number as u16)),
+            "SCMP_ACT_ALLOW" => Action::Allow,
+            "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => Action::KillThread,
+            "SCMP_ACT_KILL_PROCESS" => Action::KillProcess,
+            "SCMP_ACT_TRAP" => Action::Trap,
+            "SCMP_ACT_LOG" => Action::Log,
+            "SCMP_ACT_NOTIFY" => {
+                let hint = "mini-container does not pass system calls on to another process";
+                return Err(self.wrong(Some(value), "not supported", hint));
+            }
+            _ => {
+                let hint =
+                    "SCMP_ACT_ and one of ALLOW ERRNO KILL KILL_THREAD KILL_PROCESS TRAP LOG TRACE";
+                return Err(self.wrong(Some(value), "no such action", hint));
+            }
+        };
+        match errno {
+            None => Ok(action),
+            Some(_) => Err(self.wrong(Some(value), "this action takes no errnoRet", "")),
+        }
+    }
+
+    /// Says what is wrong with a value, and where it is.
+    #[cold]
+    fn wrong(
+        &self,
+        value: Option<&Value>,
+        why: &'static str,
+        hint: &'static str,
+    ) -> Error<'static> {
+        let mut place = Text::new();
+        let indices = [("syscalls[", self.rule), ("args[", self.argument)];
+        for (name, index) in indices.into_iter().filter_map(|(name, index)| Some((name, index?))) {
+            place.push(name).push_number(index as u64).push("].");
+        }
+        place.push(self.name);
+        match value {
+            Some(Value::String(text)) => place.push(" ").push_name(text.as_bytes()),
+            Some(Value::Number(number)) => match number.as_u64() {
+                Some(number) => place.push(" ").push_number(number),
+                None => &mut place,
+            },
+            _ => &mut place,
+        };
+        Error::usage("read the seccomp profile,", place.leak(), why, hint.as_bytes())
+    }
+}
