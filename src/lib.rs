@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] reads the command line into a request,
 //! - [`container`] is what is wanted, in the user's terms,
+//! - `lookup` reads what files of the host say about it,
 //! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
 //! - [`launch`] clones the child that takes the steps, and waits for the program,
 //! - [`kernel`] is what the steps do, a file per subject,
@@ -22,6 +23,7 @@ pub mod container;
 pub mod error;
 pub mod kernel;
 pub mod launch;
+mod lookup;
 pub mod plan;
 pub mod seccomp;
 pub mod sys;
@@ -69,10 +71,13 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     let words = invocation.args.get(1..).unwrap_or_default();
     match cli::parse(words, &invocation.env)? {
         Request::Print(text) => print(&text),
-        Request::Container(container, purpose) => {
+        Request::Container(mut container, purpose) => {
+            let caller = Caller::current();
+            lookup::ids(&mut container.isolation, caller)?;
+            let filters = lookup::filters(&container.security)?;
             // Errors name what is in them, so they live as long: until the end.
             let container = &*Box::leak(Box::new(container));
-            let plan = &*Box::leak(Box::new(Plan::new(container, Caller::current())));
+            let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));
             match purpose {
                 Purpose::Explain => print(&plan.explain()),
                 Purpose::Run => launch::launch(plan),

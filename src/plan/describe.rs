@@ -52,6 +52,7 @@ impl Step<'_> {
             Self::RestrictFiles => "landlock_restrict_self",
             Self::SetUmask(_) => "umask",
             Self::DieWithLauncher => "prctl(SET_PDEATHSIG), getppid",
+            Self::Filter(_) => "seccomp(SET_MODE_FILTER)",
         }
     }
 
@@ -178,6 +179,10 @@ impl Step<'_> {
                     text.push_number((bits >> shift & 7).into());
                 }
                 text
+            }
+            Self::Filter(program) => {
+                text.push("make only the system calls that a filter allows (");
+                text.push_number(program.instructions.len() as u64).push(" instructions)")
             }
             _ => text.push("be killed when the launcher dies"),
         }

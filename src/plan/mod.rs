@@ -8,7 +8,7 @@ mod ids;
 mod step;
 
 pub use assist::Assist;
-pub use step::{Stage, Step, Taken};
+pub use step::{Program, Stage, Step, Taken};
 
 use crate::container::{
     Container, IdMap, Join, Mount, Mounted, Network, Process, User, environment, keep,
@@ -50,14 +50,14 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Plans `container` for `caller`.
+    /// Plans `container` for `caller`; `filters` are for its system calls.
     ///
     /// The order matters: the sources of volumes are names of the host's, so they come before the
     /// root is entered; its mount points are made before it is read-only; a name in the root is
     /// resolved only when no descriptor of the host's is left that it could lead through; and
     /// privilege is given up when nothing needs it any more.
     #[must_use]
-    pub fn new(container: &'a Container<'a>, caller: Caller) -> Self {
+    pub fn new(container: &'a Container<'a>, caller: Caller, filters: &'a [Program]) -> Self {
         let process = &container.process;
         let mut plan = Self {
             namespaces: Namespaces::MOUNT.and(kinds(container, caller)),
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
         } else {
             plan.build_root(container, caller);
         }
-        plan.become_process(container, caller);
+        plan.become_process(container, caller, filters);
         plan
     }
 
@@ -223,7 +223,12 @@ impl<'a> Plan<'a> {
     }
 
     /// What the process is and may do, once it is in its root.
-    fn become_process(&mut self, container: &'a Container<'a>, caller: Caller) {
+    fn become_process(
+        &mut self,
+        container: &'a Container<'a>,
+        caller: Caller,
+        filters: &'a [Program],
+    ) {
         let (process, security) = (&container.process, &container.security);
         let first = FIRST_DESCRIPTOR + process.preserved_descriptors;
         self.steps.push(Step::CloseDescriptors { first });
@@ -238,6 +243,12 @@ impl<'a> Plan<'a> {
         }
         if process.working_directory != c"/" {
             self.steps.push(Step::ChangeDirectory(process.working_directory));
+        }
+        // A filter takes privilege or the forbidding of new privileges.
+        if security.no_new_privileges {
+            self.last_steps.extend(filters.iter().map(Step::Filter));
+        } else {
+            self.steps.extend(filters.iter().map(Step::Filter));
         }
         if let Some(kept) = security.capabilities {
             self.steps.push(Step::BoundCapabilities(kept));

@@ -14,6 +14,7 @@ use crate::kernel::{
 };
 use crate::sys::files::{close, close_all_but};
 use crate::sys::namespaces::Namespaces;
+use crate::sys::seccomp::{Flags, Instruction, install};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -113,6 +114,16 @@ pub enum Step<'a> {
     SetUmask(Mode),
     /// Die when the launcher dies.
     DieWithLauncher,
+    /// Have the system calls filtered.
+    Filter(&'a Program),
+}
+
+/// What decides about system calls.
+pub struct Program {
+    /// What the kernel runs for each.
+    pub instructions: Vec<Instruction>,
+    /// How it is installed.
+    pub flags: Flags,
 }
 
 /// Which of the taken volumes: its place in [`Stage::taken`].
@@ -213,6 +224,7 @@ impl<'a> Step<'a> {
                 Ok(())
             }
             Self::DieWithLauncher => identity::die_with(stage.launcher),
+            Self::Filter(program) => install(&program.instructions, program.flags).doing(&FILTER),
         }
     }
 
@@ -286,6 +298,14 @@ fn places<'s>(stage: &'s Stage<'_>) -> Result<Places<'s>, Fault> {
 static USE_ROOT: Operation = Operation::new("use the root directory before it is prepared");
 static USE_TAKEN: Operation = Operation::new("use a volume before it is taken");
 static USE_TERMINAL: Operation = Operation::new("use the terminal without the launcher");
+static FILTER: Operation = Operation {
+    words: "install the filter of system calls",
+    on: Object::None,
+    cures: &[
+        (Errno::INVAL, Cure::Words("the kernel has no such filters (CONFIG_SECCOMP_FILTER)")),
+        (Errno::ACCESS, Cure::Words("without root privilege it takes no-new-privileges")),
+    ],
+};
 static AWAIT: Operation = Operation::new("wait for the launcher");
 static CLOSE: Operation = Operation::new("close the descriptors");
 static CHANGE: Operation = Operation {

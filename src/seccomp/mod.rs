@@ -149,7 +149,7 @@ impl Architecture {
 }
 
 /// A version of Linux, as far as it counts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(test, derive(Debug))]
 pub struct KernelVersion {
     /// The first number.

@@ -1,0 +1,168 @@
+//! What files of the host say about a container, looked up before it is planned: which ids the
+//! caller may use, and what a profile of system calls says.
+
+use crate::container::{Filter, IdMap, IdRange, Isolation, Security, number};
+use crate::error::{Doing, Error, Object, Operation, Why, status};
+use crate::kernel::caller::Caller;
+use crate::plan::Program;
+use crate::seccomp::{Architecture, Host, KernelVersion, Profile, compile, json};
+use crate::sys::seccomp::Flags;
+use crate::text::{Text, cut, parts};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, read, retry_on_intr};
+use rustix::system::uname;
+use rustix::thread::CapabilitySet;
+
+static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+
+/// The programs that the container's system calls go through.
+///
+/// # Errors
+///
+/// What is wrong with its profile.
+pub fn filters<'a>(security: &Security<'a>) -> Result<Vec<Program>, Error<'a>> {
+    let capabilities = security.capabilities.unwrap_or(CapabilitySet::all());
+    let mut programs = Vec::new();
+    if matches!(security.filter, Filter::None) && !security.no_nested_users {
+        return Ok(programs);
+    }
+    let kernel = KernelVersion::parse(uname().release().to_bytes());
+    let host = Host {
+        architecture: Architecture::NATIVE,
+        kernel: kernel.unwrap_or_default(),
+        capabilities,
+    };
+    let mut forbids_users = false;
+    match security.filter {
+        Filter::None => {}
+        Filter::Default => {
+            forbids_users = !capabilities.contains(CapabilitySet::SYS_ADMIN);
+            programs.push(program(&Profile::builtin(&host))?);
+        }
+        Filter::Profile(path) => programs.push(program(&json::parse(&content(path)?, &host)?)?),
+    }
+    if security.no_nested_users && !forbids_users {
+        programs.push(program(&Profile::no_nested_userns())?);
+    }
+    Ok(programs)
+}
+
+fn program(profile: &Profile) -> Result<Program, Error<'static>> {
+    let instructions = compile(profile, Architecture::NATIVE)?;
+    Ok(Program { instructions, flags: Flags::NONE.and(profile.flags) })
+}
+
+fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
+    let content = read_file(path).doing(&READ);
+    content.map_err(|fault| fault.into_error(path.to_bytes(), b""))
+}
+
+/// More than any file that is read here.
+const BYTES_MAX: usize = 1 << 22;
+
+fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut content = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let length = retry_on_intr(|| read(&file, &mut piece))?;
+        content.extend_from_slice(piece.get(..length).unwrap_or_default());
+        match length {
+            0 => return Ok(content),
+            _ if content.len() > BYTES_MAX => return Err(Errno::FBIG),
+            _ => {}
+        }
+    }
+}
+
+/// Puts ranges in the place of `auto`; subuid(5), subgid(5).
+///
+/// # Errors
+///
+/// That the caller has none.
+pub fn ids<'a>(isolation: &mut Isolation<'a>, caller: Caller) -> Result<(), Error<'a>> {
+    if matches!(isolation.users, IdMap::Auto) {
+        isolation.users = ranges(c"/etc/subuid", caller.user, caller)?;
+    }
+    if matches!(isolation.groups, IdMap::Auto) {
+        isolation.groups = ranges(c"/etc/subgid", caller.group, caller)?;
+    }
+    Ok(())
+}
+
+/// The caller's ranges one after the other; without privilege behind the caller's own id, which is
+/// then root inside.
+fn ranges(path: &'static CStr, own: u32, caller: Caller) -> Result<IdMap, Error<'static>> {
+    let users = read_file(c"/etc/passwd").unwrap_or_default();
+    let name = name_of(&users, caller.user);
+    let mut ranges = Vec::new();
+    if !caller.privileged {
+        ranges.push(IdRange { inside: 0, outside: own, count: 1 });
+    }
+    let first = ranges.len();
+    let lines = read_file(path).unwrap_or_default();
+    add_ranges(&mut ranges, &lines, name, caller.user);
+    if ranges.len() == first {
+        let mut hint = Text::new();
+        hint.push("as root, add a line such as ").push_name(name.unwrap_or(b"USER"));
+        hint.push(":100000:65536 to it");
+        let mut why = Text::new();
+        why.push_number(caller.user.into());
+        let why = Why::Missing("a range for user", why.leak());
+        let doing = "map the ids of";
+        return Err(Error::new(doing, path.to_bytes(), why, hint.leak(), status::FAILED));
+    }
+    Ok(IdMap::Ranges(ranges))
+}
+
+/// Adds the ranges of a user, who is called by name or by number.
+fn add_ranges(ranges: &mut Vec<IdRange>, lines: &[u8], name: Option<&[u8]>, user: u32) {
+    for line in parts(lines, b'\n') {
+        let (whose, rest) = cut(line, b':');
+        if Some(whose) != name && number(whose) != Some(user) {
+            continue;
+        }
+        let (start, count) = cut(rest.unwrap_or_default(), b':');
+        let inside = ranges.last().map_or(Some(0), |last| last.inside.checked_add(last.count));
+        let numbers = (inside, number(start), count.and_then(number));
+        if let (Some(inside), Some(outside), Some(count @ 1..)) = numbers {
+            ranges.push(IdRange { inside, outside, count });
+        }
+    }
+}
+
+/// The name of a user; passwd(5).
+fn name_of(users: &[u8], wanted: u32) -> Option<&[u8]> {
+    parts(users, b'\n').find_map(|line| {
+        let mut fields = parts(line, b':');
+        let name = fields.next()?;
+        let user = fields.nth(1).and_then(number);
+        (user == Some(wanted)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_follow_each_other_inside() {
+        let lines = b"alice:100000:65536\nbob:1:1\n1000:300000:10\nalice:x:1\nalice:5\nalice:7:0\n";
+        let mut ranges = [IdRange { inside: 0, outside: 1000, count: 1 }].to_vec();
+        add_ranges(&mut ranges, lines, Some(b"alice"), 1000);
+        let range = |inside, outside, count| IdRange { inside, outside, count };
+        assert_eq!(ranges[1..], [range(1, 100_000, 65536), range(65537, 300_000, 10)]);
+        let mut none = Vec::new();
+        add_ranges(&mut none, lines, None, 1001);
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn a_user_has_a_name() {
+        let users = b"root:x:0:0::/:/bin/sh\nalice:x:1000:100::/:/bin/sh\n";
+        assert_eq!(name_of(users, 1000), Some(&b"alice"[..]));
+        assert_eq!(name_of(users, 100), None);
+    }
+}
