@@ -36,10 +36,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use cli::{Purpose, Request};
 use core::ffi::CStr;
-use error::{Doing, Operation};
+use error::{Doing, Operation, Why, status};
 use kernel::caller::Caller;
+use kernel::own_file;
 use plan::Plan;
 use sys::files::standard_output;
+use sys::process::StringList;
 
 /// How the process was started.
 pub struct Invocation<'a> {
@@ -68,7 +70,15 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
             hint,
         ));
     }
+    if own_file::is_from_outside() {
+        let why = Why::Text("refusing to be a container's program by the file outside of it");
+        let hint = b"the program, or the interpreter that it names, is /proc/self/exe";
+        return Err(Error::new("execute", b"/proc/self/exe", why, hint, status::NOT_EXECUTABLE));
+    }
     let words = invocation.args.get(1..).unwrap_or_default();
+    if let Some(program) = launch::init::program(words) {
+        return Ok(launch::init::stay(program));
+    }
     match cli::parse(words, &invocation.env)? {
         Request::Print(text) => print(&text),
         Request::Container(mut container, purpose) => {
@@ -80,10 +90,22 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
             let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));
             match purpose {
                 Purpose::Explain => print(&plan.explain()),
-                Purpose::Run => launch::launch(plan),
+                Purpose::Run => {
+                    if plan.is_seen() {
+                        seal(invocation)?;
+                    }
+                    launch::launch(plan)
+                }
             }
         }
     }
+}
+
+/// Goes on in a copy of the launcher that cannot be written to.
+fn seal<'a>(invocation: &Invocation<'a>) -> Result<(), Error<'a>> {
+    let (arguments, environment) =
+        (StringList::new(&invocation.args), StringList::new(&invocation.env));
+    own_file::seal(&arguments, &environment).map_err(|fault| fault.into_error(b"", b""))
 }
 
 static PRINT: Operation = Operation::new("write to standard output");

@@ -3,7 +3,7 @@
 
 use super::settings::{Settings, insert_mount};
 use crate::container::{
-    ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Filter, IdMap, Isolation, MASKED,
+    ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Filter, IdMap, Isolation, Join, MASKED,
     Mount, Mounted, Network, Process, READ_ONLY, Root, Security, environment,
 };
 use crate::error::Error;
@@ -20,6 +20,9 @@ pub fn assemble<'a>(
     command: Vec<&'a CStr>,
     callers: &[&'a CStr],
 ) -> Result<Container<'a>, Error<'a>> {
+    if let Some(Network::Join(path)) = settings.network {
+        settings.joined.push(Join { kind: Namespaces::NET, path });
+    }
     let kinds = namespaces(&settings)?;
     let isolation = Isolation {
         namespaces: kinds,
@@ -72,7 +75,7 @@ fn namespaces<'a>(settings: &Settings<'a>) -> Result<Namespaces, Error<'a>> {
     let joined = |kind| settings.joined.iter().any(|join| join.kind == kind);
     let names = settings.hostname.or(settings.domainname).is_some();
     let ids = settings.users.is_some() || settings.group_ids.is_some();
-    let network = !matches!(settings.network, None | Some(Network::Host));
+    let network = !matches!(settings.network, None | Some(Network::Host | Network::Join(_)));
     let brought = [
         (names && !joined(Namespaces::UTS), Namespaces::UTS, "--hostname"),
         (settings.clocks.is_some(), Namespaces::TIME, "--time-offset"),

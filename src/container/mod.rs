@@ -14,7 +14,7 @@ mod user;
 pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
 pub use limits::{Limit, processors, wide_number};
 pub use mount::{Mount, MountError, Mounted};
-pub use network::Network;
+pub use network::{Link, Network};
 pub use security::{
     ALL_CAPABILITIES, CAPABILITIES, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY, Security,
     capabilities,

@@ -1,37 +1,152 @@
 //! How a container reaches a network.
 
 use super::keep;
+use super::user::number;
+use crate::kernel::network::{Address, LinkKind};
+use crate::text::{cut, parts};
+use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::net::IpAddr;
 
 /// What is in the container's network namespace.
 pub enum Network<'a> {
     /// Loopback alone.
     None,
-    /// The host's: it is not isolated.
+    /// The host's interfaces: it is not isolated.
     Host,
-    /// An existing namespace.
+    /// An existing namespace, by the name of its file.
     Join(&'a CStr),
-    /// What `pasta` brings.
+    /// An interface that is connected to one of the host's.
+    Link(Link<'a>),
+    /// What pasta(1) brings: the host's addresses, without privilege.
     Pasta,
 }
 
-impl Network<'_> {
-    /// Whether names of the outside are looked up through it.
-    #[must_use]
-    pub fn needs_resolver(&self) -> bool {
-        matches!(self, Self::Pasta)
-    }
+/// An interface of a container's.
+pub struct Link<'a> {
+    /// What it is.
+    pub kind: LinkKind,
+    /// The host's interface that it belongs to: the bridge of a veth.
+    pub parent: &'a CStr,
+    /// Its addresses.
+    pub addresses: Vec<Address>,
+    /// Where packets to elsewhere go.
+    pub gateways: Vec<IpAddr>,
+}
 
-    /// Reads it.
+/// Bytes of an interface's name, at most; netdevice(7).
+const NAME_BYTES_MAX: usize = 15;
+
+impl<'a> Network<'a> {
+    /// Reads `none`, `host`, `ns:PATH`, `pasta`, or `macvlan:PARENT`, `ipvlan:PARENT`, `veth:BRIDGE`
+    /// with `ip=ADDRESS/PREFIX` and `gw=ADDRESS` behind commas, each once for a version of IP.
     #[must_use]
     pub fn parse(text: &CStr) -> Option<Network<'static>> {
-        match text.to_bytes() {
-            b"none" => Some(Network::None),
-            b"host" => Some(Network::Host),
-            b"pasta" => Some(Network::Pasta),
-            other => {
-                other.strip_prefix(b"ns:").and_then(|path| keep(path.to_vec())).map(Network::Join)
+        let (mode, rest) = cut(text.to_bytes(), b':');
+        let kind = match (mode, rest) {
+            (b"none", None) => return Some(Network::None),
+            (b"host", None) => return Some(Network::Host),
+            (b"pasta", None) => return Some(Network::Pasta),
+            (b"ns", Some(path @ [_, ..])) => return keep(path.to_vec()).map(Network::Join),
+            (b"macvlan", _) => LinkKind::Macvlan,
+            (b"ipvlan", _) => LinkKind::Ipvlan,
+            (b"veth", _) => LinkKind::Veth,
+            _ => return None,
+        };
+        Link::parse(kind, rest?).map(Network::Link)
+    }
+
+    /// The interface, if it is one.
+    #[must_use]
+    pub fn link(&self) -> Option<&Link<'a>> {
+        match self {
+            Self::Link(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// Whether names of the outside can be looked up through it.
+    #[must_use]
+    pub fn reaches_outside(&self) -> bool {
+        matches!(self, Self::Link(_) | Self::Pasta)
+    }
+}
+
+impl Link<'static> {
+    fn parse(kind: LinkKind, text: &[u8]) -> Option<Self> {
+        let (parent, rest) = cut(text, b',');
+        if parent.is_empty() || parent.len() > NAME_BYTES_MAX {
+            return None;
+        }
+        let parent = keep(parent.to_vec())?;
+        let mut link = Self { kind, parent, addresses: Vec::new(), gateways: Vec::new() };
+        for option in rest.map(|rest| parts(rest, b',')).into_iter().flatten() {
+            match cut(option, b'=') {
+                (b"ip", Some(text)) => link.addresses.push(address(text)?),
+                (b"gw", Some(text)) => link.gateways.push(ip(text)?),
+                _ => return None,
             }
+        }
+        let has = |v4| link.addresses.iter().any(|address| address.address.is_ipv4() == v4);
+        let fits = link.gateways.iter().all(|gateway| has(gateway.is_ipv4()));
+        fits.then_some(link)
+    }
+}
+
+/// Reads `ADDRESS/PREFIX`.
+fn address(text: &[u8]) -> Option<Address> {
+    let (address, prefix) = cut(text, b'/');
+    let address = ip(address)?;
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = number(prefix?).filter(|prefix| *prefix <= bits)?;
+    Some(Address { address, prefix: prefix as u8 })
+}
+
+fn ip(text: &[u8]) -> Option<IpAddr> {
+    core::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_has_a_parent_addresses_and_gateways() {
+        let text = c"veth:br0,ip=10.0.0.2/24,gw=10.0.0.1,ip=fd00::2/64,gw=fd00::1";
+        let Some(Network::Link(link)) = Network::parse(text) else { panic!("a link") };
+        assert_eq!((link.kind, link.parent), (LinkKind::Veth, c"br0"));
+        assert_eq!(link.addresses[0], Address { address: [10, 0, 0, 2].into(), prefix: 24 });
+        assert_eq!(link.addresses[1].prefix, 64);
+        assert_eq!(
+            link.gateways,
+            ["10.0.0.1".parse::<IpAddr>().unwrap(), "fd00::1".parse().unwrap()]
+        );
+        assert!(matches!(Network::parse(c"macvlan:eth0"), Some(Network::Link(_))));
+        assert!(matches!(
+            Network::parse(c"ns:/run/netns/a:b"),
+            Some(Network::Join(c"/run/netns/a:b"))
+        ));
+    }
+
+    #[test]
+    fn what_is_of_another_form_is_no_network() {
+        for text in [
+            c"",
+            c"nothing",
+            c"none:",
+            c"ns:",
+            c"ns",
+            c"veth",
+            c"veth:",
+            c"veth:a-name-that-is-long",
+            c"veth:br0,ip=10.0.0.2",
+            c"veth:br0,ip=10.0.0.2/33",
+            c"veth:br0,ip=10.0.0.256/8",
+            c"veth:br0,gw=10.0.0.1",
+            c"veth:br0,ip=10.0.0.2/24,gw=fd00::1",
+            c"veth:br0,mtu=1",
+        ] {
+            assert!(Network::parse(text).is_none(), "{text:?}");
         }
     }
 }

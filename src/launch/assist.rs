@@ -2,8 +2,9 @@
 //! connects its network namespace.
 
 use super::hints;
-use crate::container::keep;
+use crate::container::{Link, keep};
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
+use crate::kernel::network;
 use crate::plan::{Assist, Plan};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
@@ -43,13 +44,18 @@ pub fn all<'a>(
     for assist in &plan.assists {
         match assist {
             Assist::MapIds { users, groups, directly: true } => {
-                write_map(plan, child, "/uid_map", users)?;
-                write_map(plan, child, "/gid_map", groups)?;
+                write_map(plan, child, "uid_map", users)?;
+                write_map(plan, child, "gid_map", groups)?;
             }
             Assist::MapIds { users, groups, directly: false } => {
                 run_helper(&HELPERS[0], child, users)?;
                 run_helper(&HELPERS[1], child, groups)?;
             }
+            Assist::Link(link) => {
+                connect(link, child)
+                    .map_err(|fault| hints::explain(fault, link.parent.to_bytes(), plan))?;
+            }
+            Assist::Pasta => run_pasta(child)?,
         }
     }
     match write(ours, b"g") {
@@ -59,10 +65,45 @@ pub fn all<'a>(
     }
 }
 
-fn write_map<'a>(plan: &Plan<'a>, child: Pid, name: &str, lines: &[u8]) -> Result<(), Error<'a>> {
+/// `/proc/PID/NAME` of the child.
+fn name_of(child: Pid, name: &str) -> &'static CStr {
     let mut path = Text::new();
-    path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into()).push(name);
-    let path = keep(path.as_bytes().to_vec()).unwrap_or_default();
+    path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    path.push("/").push(name);
+    keep(path.as_bytes().to_vec()).unwrap_or_default()
+}
+
+static OPEN_NETWORK: Operation = Operation::new("open the child's network namespace");
+
+/// Makes the interface. The host's end of a cable is called after the child, whose number nobody
+/// else has as long as it lives.
+fn connect(link: &Link<'_>, child: Pid) -> Result<(), Fault> {
+    let mut here = Text::new();
+    here.push("mc").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    let here = keep(here.as_bytes().to_vec()).unwrap_or_default();
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace =
+        openat(CWD, name_of(child, "ns/net"), flags, Mode::empty()).doing(&OPEN_NETWORK)?;
+    network::create_link(link.kind, link.parent, here, &namespace)
+}
+
+/// Runs pasta(1), which goes on by itself once it is connected, and ends when the namespace does.
+fn run_pasta(child: Pid) -> Result<(), Error<'static>> {
+    const PATHS: [&CStr; 2] = [c"/usr/bin/pasta", c"/usr/local/bin/pasta"];
+    let mut number = Text::new();
+    number.push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    let number = keep(number.as_bytes().to_vec()).unwrap_or_default();
+    let why = match run(&PATHS, &[c"pasta", c"--quiet", c"--config-net", number]) {
+        Ok(0) => return Ok(()),
+        Ok(_) => Why::Text("it could not connect the container"),
+        Err(errno) => Why::Errno(errno),
+    };
+    let hint = b"it is in the package passt";
+    Err(Error::new("run", PATHS[0].to_bytes(), why, hint, status::FAILED))
+}
+
+fn write_map<'a>(plan: &Plan<'a>, child: Pid, name: &str, lines: &[u8]) -> Result<(), Error<'a>> {
+    let path = name_of(child, name);
     let written = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|file| write(&file, lines))
         .doing(&MAP);

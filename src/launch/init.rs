@@ -2,15 +2,28 @@
 //! program leaves, and ends when the program does, which ends all others in the namespace;
 //! `pid_namespaces(7)`.
 
+//!
+//! Once the program runs, this process executes the launcher's sealed copy anew, to be rid of the
+//! memory that the launch took.
+
 use super::wait;
 use super::{CLONE, Failure, Life, WAIT};
-use crate::error::{Doing, Fault, status};
+use crate::container::number;
+use crate::error::{Doing, status};
+use crate::kernel::process;
 use crate::plan::Stage;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::process::{Memory, Stack, StringList, clone, execute_file};
+use crate::text::Text;
+use core::ffi::CStr;
+use rustix::process::{Pid, getpid};
+use rustix::thread::set_name;
+
+/// The word for the launcher that it is to stay as process 1.
+const WORD: &CStr = c"init";
 
 /// Takes the steps, starts the program, and stays until it ends; returns its exit status.
-pub fn run<'a>(
+pub(super) fn run<'a>(
     life: Life<'a>,
     mut stage: Stage<'_>,
     stack: &mut Stack,
@@ -20,14 +33,24 @@ pub fn run<'a>(
         *failure = Some(failed);
         return status::FAILED;
     }
+    let own_file = stage.own_file;
     let mut life = Some(life);
     let mut program = || {
         *failure = life.take().map(|life| life.execute(&mut stage));
         status::FAILED
     };
     let started = clone(stack, Memory::Shared, Namespaces::NONE, &mut program).doing(&CLONE);
-    let ended: Result<u8, Fault> =
-        started.and_then(|program| wait::until_end_of_all(program).doing(&WAIT));
+    let ended = started.and_then(|program| {
+        if let (None, Some(file)) = (&failure, own_file) {
+            let mut number = Text::new();
+            number.push_number(program.as_raw_nonzero().get().unsigned_abs().into()).push("\0");
+            let number = CStr::from_bytes_until_nul(number.as_bytes()).unwrap_or_default();
+            let words = StringList::new(&[c"mini-container", WORD, number]);
+            // Where that cannot be, this process stays as it is.
+            let _ = execute_file(file, &words, &StringList::new(&[]));
+        }
+        wait::until_end_of_all(program).doing(&WAIT)
+    });
     match ended {
         Ok(status) => status,
         Err(fault) => {
@@ -35,4 +58,24 @@ pub fn run<'a>(
             status::FAILED
         }
     }
+}
+
+/// The program that this process was executed for, to stay as process 1.
+#[must_use]
+pub fn program(words: &[&CStr]) -> Option<Pid> {
+    match words {
+        [word, program] if *word == WORD && getpid() == Pid::INIT => {
+            Pid::from_raw(i32::try_from(number(program.to_bytes())?).ok()?)
+        }
+        _ => None,
+    }
+}
+
+/// Stays until the program ends; returns its exit status.
+#[must_use]
+pub fn stay(program: Pid) -> u8 {
+    // Neither can fail here; there is nobody left to tell.
+    let _ = process::hide();
+    let _ = set_name(c"mini-container");
+    wait::until_end_of_all(program).unwrap_or(status::FAILED)
 }

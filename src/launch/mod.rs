@@ -6,7 +6,7 @@
 
 mod assist;
 mod hints;
-mod init;
+pub mod init;
 mod limits;
 mod relay;
 mod wait;
@@ -14,8 +14,8 @@ mod wait;
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, status};
 use crate::kernel::execute::execute;
 use crate::kernel::identity::Parent;
-use crate::kernel::namespaces;
 use crate::kernel::program::{Refusal, SCRATCH_BYTES};
+use crate::kernel::{namespaces, own_file};
 use crate::plan::{Plan, Stage, Step};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Stack, clone, share};
@@ -131,6 +131,7 @@ enum Failure<'a> {
 /// What launcher and child talk through, as far as the plan asks for it.
 struct Channels {
     parent: Parent,
+    own_file: Option<OwnedFd>,
     go_ahead: Option<(OwnedFd, OwnedFd)>,
     terminal: Option<(OwnedFd, OwnedFd)>,
 }
@@ -150,13 +151,15 @@ impl Channels {
             true => Some(socketpair(family, kind, SocketFlags::CLOEXEC, None).doing(&CONNECT)?),
             false => None,
         };
-        Ok(Self { parent: Parent { process, file }, go_ahead, terminal })
+        let own_file = if plan.init { Some(own_file::open()?) } else { None };
+        Ok(Self { parent: Parent { process, file }, own_file, go_ahead, terminal })
     }
 
     /// The child's view of it.
     fn stage(&self, taken: Vec<Option<OwnedFd>>) -> Stage<'_> {
         Stage {
             launcher: &self.parent,
+            own_file: self.own_file.as_ref().map(OwnedFd::as_fd),
             go_ahead: self.go_ahead.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd())),
             terminal: self.terminal.as_ref().map(|(_, theirs)| theirs.as_fd()),
             taken,

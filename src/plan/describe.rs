@@ -21,6 +21,8 @@ impl Step<'_> {
             Self::MakeTime(_) => "unshare(NEWTIME), open, write, close",
             Self::Hide => "prctl(SET_DUMPABLE)",
             Self::SetNames(..) => "sethostname, setdomainname",
+            Self::BringLoopbackUp => "socket, sendto(RTM_NEWLINK)",
+            Self::ConfigureLink(_) => "sendto(RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE)",
             Self::TakeVolume(..) => "open, open_tree, mount_setattr",
             Self::MakeMountsPrivate { sees_new_mounts: false } => "mount(REC|PRIVATE)",
             Self::MakeMountsPrivate { sees_new_mounts: true } => "mount(REC|SLAVE)",
@@ -82,6 +84,8 @@ impl Step<'_> {
                 let before = if host.is_some() { ", in the domain " } else { "be in the domain " };
                 describe_name(text, before, *domain)
             }
+            Self::BringLoopbackUp => text.push("bring the loopback interface up"),
+            Self::ConfigureLink(_) => text.push("bring eth0 up, with its addresses and routes"),
             Self::PrepareRoot { .. }
             | Self::PrepareOverlay { .. }
             | Self::TakeVolume(..)
@@ -195,6 +199,8 @@ impl Assist<'_> {
         match self {
             Self::MapIds { directly: true, .. } => "open, write, close",
             Self::MapIds { directly: false, .. } => "newuidmap, newgidmap",
+            Self::Link(_) => "open, socket, sendto(RTM_NEWLINK)",
+            Self::Pasta => "pasta",
         }
     }
 
@@ -202,6 +208,11 @@ impl Assist<'_> {
     pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
         match self {
             Self::MapIds { users, groups, .. } => describe_maps(text, users, groups),
+            Self::Link(link) => {
+                text.push("an interface for the container, connected to ");
+                text.push_name(link.parent.to_bytes())
+            }
+            Self::Pasta => text.push("connect the container as the host is, without privilege"),
         }
     }
 }

@@ -97,6 +97,15 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether processes of the container's can look at ours: at a process 1 that stays, or from a
+    /// container that runs already.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        let joins =
+            |step: &Step<'_>| matches!(step, Step::Join(join) if join.kind == Namespaces::MOUNT);
+        self.init || self.processes.is_some() || self.steps.iter().any(joins)
+    }
+
     /// The namespaces, and what is set up in them.
     fn isolate(&mut self, container: &'a Container<'a>, caller: Caller) {
         let isolation = &container.isolation;
@@ -193,7 +202,7 @@ impl<'a> Plan<'a> {
                 None => mount_step(mount, container, caller),
             });
         }
-        if container.isolation.network.needs_resolver() {
+        if container.isolation.network.reaches_outside() {
             self.steps.push(Step::ShowResolver);
         }
         let security = &container.security;
@@ -288,8 +297,15 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn connect(&mut self, network: &Network<'a>) {
-        let _ = network;
+    /// What is in a new network namespace.
+    fn connect(&mut self, network: &'a Network<'a>) {
+        match network {
+            Network::Link(link) => self.assist(Assist::Link(link)),
+            Network::Pasta => self.assist(Assist::Pasta),
+            Network::None | Network::Host | Network::Join(_) => {}
+        }
+        self.steps.push(Step::BringLoopbackUp);
+        self.steps.extend(network.link().map(Step::ConfigureLink));
     }
 }
 

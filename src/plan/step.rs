@@ -1,7 +1,7 @@
 //! One step of the child's: a thing that a person would name. It runs itself here, and prints
 //! itself in [`super::explain`].
 
-use crate::container::{Join, Limit, Mount, Mounted, User};
+use crate::container::{Join, Limit, Link, Mount, Mounted, User};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::devices::Devices;
 use crate::kernel::identity::Parent;
@@ -9,8 +9,8 @@ use crate::kernel::masks::Places;
 use crate::kernel::mounts::{self, Access};
 use crate::kernel::volume::{self, Volume};
 use crate::kernel::{
-    capabilities, devices, filesystem, identity, landlock, masks, namespaces, overlay, process,
-    root, terminal,
+    capabilities, devices, filesystem, identity, landlock, masks, namespaces, network, overlay,
+    process, root, terminal,
 };
 use crate::sys::files::{close, close_all_but};
 use crate::sys::namespaces::Namespaces;
@@ -46,6 +46,10 @@ pub enum Step<'a> {
     Hide,
     /// Set the host name, the domain name, or both.
     SetNames(Option<&'a CStr>, Option<&'a CStr>),
+    /// Bring the loopback interface up.
+    BringLoopbackUp,
+    /// Give the interface that the launcher has made its addresses.
+    ConfigureLink(&'a Link<'a>),
     /// Take the mounts of a volume as long as the host's are seen as the host sees them.
     TakeVolume(Taken, Volume<'a>),
     /// Keep mounts from showing outside.
@@ -134,6 +138,8 @@ pub struct Taken(pub usize);
 pub struct Stage<'a> {
     /// The launcher.
     pub launcher: &'a Parent,
+    /// The launcher's file, for a process that executes it again.
+    pub own_file: Option<BorrowedFd<'a>>,
     /// Where a byte comes from when the launcher has done its part, or the end of it when the
     /// launcher is gone.
     pub go_ahead: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
@@ -167,6 +173,8 @@ impl<'a> Step<'a> {
             Self::SetOomScore(score) => process::oom_score(score),
             Self::Hide => process::hide(),
             Self::SetNames(host, domain) => namespaces::set_names(*host, *domain),
+            Self::BringLoopbackUp => network::loopback_up(),
+            Self::ConfigureLink(link) => network::configure_link(&link.addresses, &link.gateways),
             Self::TakeVolume(place, volume) => {
                 let taken = volume::take(volume, None)?;
                 stage.taken.get_mut(place.0).map(|free| *free = Some(taken));
@@ -207,7 +215,8 @@ impl<'a> Step<'a> {
             Self::EnterRoot => root::enter(stage.root.take().ok_or(Errno::BADF).doing(&USE_ROOT)?),
             Self::CloseDescriptors { first } => {
                 let launcher = stage.launcher.file.as_ref().map(AsRawFd::as_raw_fd);
-                close_all_but(*first, launcher).doing(&CLOSE)
+                let own_file = stage.own_file.map(|file| file.as_raw_fd());
+                close_all_but(*first, [launcher, own_file]).doing(&CLOSE)
             }
             Self::Limit(limit) => process::limit(limit.resource, limit.values.clone()),
             Self::Nice(value) => process::nice(*value),

@@ -6,7 +6,9 @@ use crate::cli::{Request, parse};
 /// The plan for a command line, typed by `caller` with PATH=/bin:/opt in the environment.
 fn plan<'a>(words: &'a [&'a CStr], caller: Caller) -> Plan<'a> {
     match parse(words, &[c"PATH=/bin:/opt"]) {
-        Ok(Request::Container(container, _)) => Plan::new(Box::leak(Box::new(container)), caller, &[]),
+        Ok(Request::Container(container, _)) => {
+            Plan::new(Box::leak(Box::new(container)), caller, &[])
+        }
         _ => panic!("{words:?} is a container"),
     }
 }

@@ -46,16 +46,16 @@ pub fn close(file: BorrowedFd<'_>) {
 /// # Errors
 ///
 /// `close_range(2)`: none with a valid range.
-pub fn close_all_but(first: u32, kept: Option<RawFd>) -> Result<(), Errno> {
-    match kept.and_then(|kept| u32::try_from(kept).ok()).filter(|kept| *kept >= first) {
-        None => close_range(first, u32::MAX),
-        Some(kept) => {
-            if first < kept {
-                close_range(first, kept - 1)?;
-            }
-            close_range(kept + 1, u32::MAX)
+pub fn close_all_but(first: u32, kept: [Option<RawFd>; 2]) -> Result<(), Errno> {
+    let kept = kept.map(|file| file.and_then(|file| u32::try_from(file).ok()));
+    let mut start = first;
+    while let Some(next) = kept.iter().flatten().filter(|file| **file >= start).min() {
+        if start < *next {
+            close_range(start, next - 1)?;
         }
+        start = next + 1;
     }
+    close_range(start, u32::MAX)
 }
 
 fn close_range(first: u32, last: u32) -> Result<(), Errno> {

@@ -12,10 +12,11 @@ unsafe extern "C" {
     static etext: u8;
 }
 
+const PAGE_BYTES: usize = 4096;
+
 /// Lets go of the code and constants in memory, which are in the file. What is needed comes back,
 /// and since the kernel maps in no more than is advised alike, in small pieces; madvise(2).
 pub fn shed() {
-    const PAGE_BYTES: usize = 4096;
     let start = (&raw const __ehdr_start).addr();
     let end = (&raw const etext).addr() & !(PAGE_BYTES - 1);
     let mut place = start;

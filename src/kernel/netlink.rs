@@ -1,0 +1,179 @@
+//! Messages to the kernel about interfaces, addresses and routes, and its answers; rtnetlink(7).
+//! Nothing is allocated: a message is short, and is written where it is sent from.
+
+use rustix::fd::OwnedFd;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
+
+/// Bytes of the longest message that is sent.
+const MESSAGE_BYTES: usize = 512;
+/// Bytes of the longest answer that is read; the start of it is all that is looked at.
+const ANSWER_BYTES: usize = 4096;
+/// Bytes of the header of every message, `struct nlmsghdr`.
+const HEADER_BYTES: usize = 16;
+
+/// Types of messages, flags and attributes, with the names of the kernel's headers.
+mod header {
+    pub const NLM_F_REQUEST: u16 = 1;
+    pub const NLM_F_ACK: u16 = 4;
+    pub const NLMSG_ERROR: u16 = 2;
+}
+
+/// A message that is being written. What does not fit makes it be refused when it is sent.
+pub struct Message {
+    bytes: [u8; MESSAGE_BYTES],
+    length: usize,
+    is_whole: bool,
+}
+
+impl Message {
+    /// A message of this type, with flags besides those that all have; `fixed` is the structure that
+    /// its type begins with.
+    pub fn new(kind: u16, flags: u16, fixed: &[u8]) -> Self {
+        let mut message = Self { bytes: [0; MESSAGE_BYTES], length: HEADER_BYTES, is_whole: true };
+        let flags = flags | header::NLM_F_REQUEST | header::NLM_F_ACK;
+        message.set(4, &kind.to_ne_bytes());
+        message.set(6, &flags.to_ne_bytes());
+        message.add(fixed);
+        message
+    }
+
+    /// Adds an attribute.
+    pub fn attribute(&mut self, kind: u16, value: &[u8]) -> &mut Self {
+        self.nest(kind, |message| message.add(value))
+    }
+
+    /// Adds an attribute that contains what `inner` adds.
+    pub fn nest(&mut self, kind: u16, inner: impl FnOnce(&mut Self)) -> &mut Self {
+        let start = self.length;
+        self.add(&[0; 4]);
+        inner(self);
+        let length = (self.length - start) as u16;
+        self.set(start, &length.to_ne_bytes());
+        self.set(start + 2, &kind.to_ne_bytes());
+        // Everything begins at a multiple of four.
+        self.length = self.length.next_multiple_of(4);
+        self
+    }
+
+    /// Adds bytes as they are.
+    pub fn add(&mut self, value: &[u8]) {
+        let start = self.length;
+        self.length += value.len();
+        self.set(start, value);
+    }
+
+    fn set(&mut self, start: usize, value: &[u8]) {
+        match self.bytes.get_mut(start..start + value.len()) {
+            Some(place) => place.copy_from_slice(value),
+            None => self.is_whole = false,
+        }
+    }
+
+    fn finish(&mut self, sequence: u32) -> Result<&[u8], Errno> {
+        let length = self.length as u32;
+        self.set(0, &length.to_ne_bytes());
+        self.set(8, &sequence.to_ne_bytes());
+        let bytes = self.bytes.get(..self.length).filter(|_| self.is_whole);
+        bytes.ok_or(Errno::MSGSIZE)
+    }
+}
+
+/// A connection to the kernel's part that knows the network namespace it was opened in.
+pub struct Socket {
+    file: OwnedFd,
+    sequence: u32,
+}
+
+impl Socket {
+    /// Opens one for this network namespace.
+    ///
+    /// # Errors
+    ///
+    /// socket(2).
+    pub fn open() -> Result<Self, Errno> {
+        // The protocol of number 0 is NETLINK_ROUTE.
+        let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
+        let file = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+        Ok(Self { file, sequence: 0 })
+    }
+
+    /// Has the kernel do what the message says.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers.
+    pub fn request(&mut self, message: &mut Message) -> Result<(), Errno> {
+        self.ask(message).map(drop)
+    }
+
+    /// As [`Socket::request`], for a message with an answer: the number behind the header of the
+    /// first one, such as an interface's in `struct ifinfomsg`.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn index_of(&mut self, message: &mut Message) -> Result<u32, Errno> {
+        self.ask(message)?.ok_or(Errno::NODEV)
+    }
+
+    fn ask(&mut self, message: &mut Message) -> Result<Option<u32>, Errno> {
+        self.sequence += 1;
+        let bytes = message.finish(self.sequence)?;
+        send(&self.file, bytes, SendFlags::empty())?;
+        let mut found = None;
+        loop {
+            let mut answer = [0; ANSWER_BYTES];
+            let (length, _) =
+                retry_on_intr(|| recv(&self.file, &mut answer[..], RecvFlags::empty()))?;
+            let answer = answer.get(..length.min(ANSWER_BYTES)).unwrap_or_default();
+            if word(answer, 8) != self.sequence {
+                continue;
+            }
+            if word(answer, 4) & 0xffff != u32::from(header::NLMSG_ERROR) {
+                // `struct ifinfomsg`: family, type, and then the number.
+                found = Some(word(answer, HEADER_BYTES + 4));
+                continue;
+            }
+            return match word(answer, HEADER_BYTES).cast_signed() {
+                0 => Ok(found),
+                number => Err(Errno::from_raw_os_error(-number)),
+            };
+        }
+    }
+}
+
+/// A number of four bytes; what lies behind the end counts as zero.
+fn word(bytes: &[u8], start: usize) -> u32 {
+    let bytes = bytes.get(start..start + 4).and_then(|bytes| bytes.try_into().ok());
+    u32::from_ne_bytes(bytes.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_a_header_and_padded_attributes() {
+        let mut message = Message::new(16, 0x400, &[1, 2, 3, 4]);
+        message.attribute(3, b"eth0\0").nest(18, |inner| {
+            inner.attribute(1, b"veth");
+        });
+        let bytes = message.finish(7).unwrap();
+        assert_eq!(word(bytes, 0) as usize, bytes.len());
+        assert_eq!(bytes[4..8], [16, 0, 5, 4]);
+        assert_eq!(word(bytes, 8), 7);
+        assert_eq!(bytes[16..20], [1, 2, 3, 4]);
+        assert_eq!(bytes[20..32], [9, 0, 3, 0, b'e', b't', b'h', b'0', 0, 0, 0, 0]);
+        assert_eq!(bytes[32..], [12, 0, 18, 0, 8, 0, 1, 0, b'v', b'e', b't', b'h']);
+    }
+
+    #[test]
+    fn a_message_that_does_not_fit_is_refused() {
+        let mut message = Message::new(16, 0, &[]);
+        message.attribute(3, &[0; MESSAGE_BYTES]);
+        assert_eq!(message.finish(1).err(), Some(Errno::MSGSIZE));
+    }
+}
