@@ -184,12 +184,17 @@ impl<'a> Error<'a> {
     }
 }
 
-/// The text for an error of the kernel's.
-fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
+/// The text for an error of the kernel's, empty if there is none.
+#[must_use]
+pub fn errno_text(errno: Errno) -> &'static [u8] {
     let number = usize::from(errno.raw_os_error().unsigned_abs() as u16);
-    match parts(ERRNO_TEXTS, b'\n').nth(number) {
-        Some(words) if !words.is_empty() => text.push_name(words),
-        _ => text.push("error ").push_number(number as u64),
+    parts(ERRNO_TEXTS, b'\n').nth(number).unwrap_or_default()
+}
+
+fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
+    match errno_text(errno) {
+        [] => text.push("error ").push_number(errno.raw_os_error().unsigned_abs().into()),
+        words => text.push_name(words),
     }
 }
 

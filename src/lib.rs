@@ -2,6 +2,7 @@
 //!
 //! The house, in the order that data goes through it:
 //!
+//! - [`check`] finds out what the host can do, and knows all of what follows,
 //! - [`cli`] reads the command line into a request,
 //! - [`container`] is what is wanted, in the user's terms,
 //! - `lookup` reads what files of the host say about it,
@@ -18,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod check;
 pub mod cli;
 pub mod container;
 pub mod error;
@@ -34,12 +36,15 @@ pub use sys::process::exit;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use check::Form;
 use cli::{Purpose, Request};
+use container::environment;
 use core::ffi::CStr;
 use error::{Doing, Operation, Why, status};
 use kernel::caller::Caller;
 use kernel::own_file;
 use plan::Plan;
+use rustix::termios::isatty;
 use sys::files::standard_output;
 use sys::process::StringList;
 
@@ -81,6 +86,14 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     }
     match cli::parse(words, &invocation.env)? {
         Request::Print(text) => print(&text),
+        Request::Check(is_json) => {
+            let is_plain = environment::value(&invocation.env, b"NO_COLOR").is_some();
+            let colored = !is_plain && isatty(standard_output());
+            let form = if is_json { Form::Json } else { Form::Lines { colored } };
+            let (text, is_enough) = check::check(form);
+            print(&text)?;
+            Ok(u8::from(!is_enough))
+        }
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();
             lookup::ids(&mut container.isolation, caller)?;

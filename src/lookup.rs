@@ -62,7 +62,12 @@ fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
 /// More than any file that is read here.
 const BYTES_MAX: usize = 1 << 22;
 
-fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
+/// Reads a file whole.
+///
+/// # Errors
+///
+/// open(2), read(2); `EFBIG` for one that cannot be meant.
+pub fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut content = Vec::new();
     let mut piece = [0; 4096];
@@ -115,6 +120,16 @@ fn ranges(path: &'static CStr, own: u32, caller: Caller) -> Result<IdMap, Error<
         return Err(Error::new(doing, path.to_bytes(), why, hint.leak(), status::FAILED));
     }
     Ok(IdMap::Ranges(ranges))
+}
+
+/// How many ids the file gives to the caller.
+#[must_use]
+pub fn subordinate_ids(path: &CStr, caller: Caller) -> u64 {
+    let users = read_file(c"/etc/passwd").unwrap_or_default();
+    let lines = read_file(path).unwrap_or_default();
+    let mut ranges = Vec::new();
+    add_ranges(&mut ranges, &lines, name_of(&users, caller.user), caller.user);
+    ranges.iter().map(|range| u64::from(range.count)).sum()
 }
 
 /// Adds the ranges of a user, who is called by name or by number.

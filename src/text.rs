@@ -40,6 +40,26 @@ impl Text {
         self
     }
 
+    /// Adds a name as a JSON string; RFC 8259. What is no UTF-8 reads as Latin-1.
+    pub fn push_json(&mut self, name: &[u8]) -> &mut Self {
+        let is_text = core::str::from_utf8(name).is_ok();
+        self.push("\"");
+        for byte in name {
+            match byte {
+                b'"' | b'\\' => {
+                    self.0.push(b'\\');
+                    self.0.push(*byte);
+                }
+                b' '..=b'~' => self.0.push(*byte),
+                0x80.. if is_text => self.0.push(*byte),
+                _ => {
+                    self.push("\\u00").push_digit(byte >> 4).push_digit(byte & 15);
+                }
+            }
+        }
+        self.push("\"")
+    }
+
     fn push_digit(&mut self, digit: u8) -> &mut Self {
         self.0.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
         self
@@ -166,6 +186,13 @@ mod tests {
         let written = |name: &[u8]| Text::new().push_name(name).0.clone();
         assert_eq!(written("é\u{9b}".as_bytes()), b"\xc3\xa9\xc2\\x9b");
         assert_eq!(written("Ü".as_bytes()), "Ü".as_bytes());
+    }
+
+    #[test]
+    fn json_strings_hold_any_name() {
+        assert_eq!(written(|text| text.push_json(b"a\"b\\c\n\x1b")), r#""a\"b\\c\u000a\u001b""#);
+        assert_eq!(written(|text| text.push_json("é".as_bytes())), "\"é\"");
+        assert_eq!(written(|text| text.push_json(b"\xff")), r#""\u00ff""#);
     }
 
     #[test]

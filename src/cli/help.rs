@@ -7,6 +7,7 @@ const HEAD: &str = "\
 mini-container runs a program in a root directory of its own.
 
   mini-container [OPTIONS] PROGRAM [ARG...]
+  mini-container check [--json]             what this host can do
 
 PROGRAM is looked up inside the root; without a slash, in the PATH that it will have.
 

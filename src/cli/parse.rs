@@ -15,6 +15,8 @@ pub enum Request<'a> {
     Container(Container<'a>, Purpose),
     /// Print this.
     Print(Text),
+    /// Find out what the host can do; whether the result is for programs.
+    Check(bool),
 }
 
 /// What to do with a container.
@@ -44,6 +46,7 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<
                 return Ok(Request::Print(version()));
             }
             Some(Typed::Option(entry, value)) => settings.set(entry, value)?,
+            Some(Typed::Word(word)) if word == c"check" => return check(words.rest()),
             Some(Typed::Word(word)) => break refuse_command(word)?,
             Some(Typed::EndOfOptions) => {
                 let Some((program, rest)) = words.rest().split_first() else {
@@ -64,8 +67,23 @@ fn no_program() -> Error<'static> {
 
 /// Words that are commands and not programs, now or in a later version: the OCI runtime's, and our
 /// own. Were they free until then, a script that runs a program of that name would break.
-const COMMANDS: &[u8] = b"check checkpoint create delete events exec features kill list pause ps \
+const COMMANDS: &[u8] = b"checkpoint create delete events exec features kill list pause ps \
     restore resume rootfs run spec start state update";
+
+/// The command `check`.
+fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
+    match rest {
+        [] => Ok(Request::Check(false)),
+        [word] if *word == c"--json" => Ok(Request::Check(true)),
+        [_, second, ..] => Err(check_error(second)),
+        [word] => Err(check_error(word)),
+    }
+}
+
+fn check_error<'a>(word: &'a CStr) -> Error<'a> {
+    let hint = b"mini-container check [--json]";
+    Error::usage("option", word.to_bytes(), "the command check does not take it", hint)
+}
 
 fn refuse_command(word: &CStr) -> Result<&CStr, Error<'_>> {
     if !parts(COMMANDS, b' ').any(|command| command == word.to_bytes()) {
@@ -83,7 +101,7 @@ mod tests {
     fn container<'a>(words: &'a [&'a CStr]) -> Container<'a> {
         match parse(words, &[c"PATH=/bin"]) {
             Ok(Request::Container(container, _)) => container,
-            Ok(Request::Print(_)) => panic!("{words:?} prints"),
+            Ok(_) => panic!("{words:?} prints"),
             Err(error) => panic!("{}", String::from_utf8_lossy(error.render().as_bytes())),
         }
     }

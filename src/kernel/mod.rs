@@ -22,5 +22,6 @@ pub mod own_file;
 pub mod process;
 pub mod program;
 pub mod root;
+pub mod settings;
 pub mod terminal;
 pub mod volume;

@@ -66,7 +66,7 @@ pub fn all<'a>(
 }
 
 /// `/proc/PID/NAME` of the child.
-fn name_of(child: Pid, name: &str) -> &'static CStr {
+pub(super) fn name_of(child: Pid, name: &str) -> &'static CStr {
     let mut path = Text::new();
     path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
     path.push("/").push(name);

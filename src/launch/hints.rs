@@ -1,9 +1,9 @@
 //! From a failure to the message: the words of the operation, the name it worked on, and, where there
 //! is a likely cure, what to do.
 
-use super::limits;
 use crate::error::{Cure, Error, Fault};
 use crate::kernel::program::Refusal;
+use crate::kernel::settings;
 use crate::plan::Plan;
 use crate::sys::namespaces::Namespaces;
 
@@ -16,9 +16,9 @@ fn hint(fault: Fault, plan: &Plan<'_>) -> &'static [u8] {
     match fault.cure() {
         None => b"",
         Some(Cure::Words(words)) => words.as_bytes(),
-        Some(Cure::AllowProcesses) => limits::processes(),
+        Some(Cure::AllowProcesses) => settings::processes(),
         Some(Cure::AllowUserNamespaces) if plan.namespaces.contains(Namespaces::USER) => {
-            limits::user_namespaces()
+            settings::user_namespaces()
         }
         Some(Cure::AllowUserNamespaces) => {
             b"a seccomp filter or a security policy forbids it, even to a privileged caller"

@@ -6,8 +6,8 @@
 
 mod assist;
 mod hints;
+pub mod id_map;
 pub mod init;
-mod limits;
 mod relay;
 mod wait;
 

@@ -15,6 +15,7 @@ pub mod landlock;
 pub mod memory;
 pub mod mounts;
 pub mod namespaces;
+pub mod probe;
 pub mod process;
 pub mod seccomp;
 pub mod signals;

@@ -1,7 +1,6 @@
 //! The settings and limits of the host that can forbid a launch, with their current values, in the
 //! words of a hint.
 
-use crate::container::keep;
 use crate::text::{Text, cut, parts, read_start};
 use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -55,7 +54,8 @@ pub fn processes() -> &'static [u8] {
         let mut path = group.mount.as_bytes().to_vec();
         path.extend_from_slice(group.path);
         path.extend_from_slice(b"/pids.max");
-        let path = keep(path).unwrap_or_default();
+        path.push(0);
+        let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
         if let Some(value) = read_value(path, &mut [0; 32]) {
             hint.push(", ").push_name(path.to_bytes()).push(" is ").push_name(value);
         }

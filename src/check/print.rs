@@ -1,0 +1,67 @@
+//! The result of a check, for people and for programs.
+
+use super::{Form, Row};
+use crate::text::Text;
+
+/// The columns: the answer, and what else is known.
+const ANSWER_COLUMN: usize = 34;
+const DETAIL_COLUMN: usize = 40;
+
+pub fn print(rows: &[Row], form: Form) -> Text {
+    match form {
+        Form::Lines { colored } => lines(rows, colored),
+        Form::Json => json(rows),
+    }
+}
+
+fn lines(rows: &[Row], colored: bool) -> Text {
+    let mut text = Text::new();
+    let mut group = "";
+    for row in rows {
+        if row.group != group {
+            group = row.group;
+            text.push(group).push("\n");
+        }
+        let start = text.len();
+        text.push("  ").push(row.name).pad(start, ANSWER_COLUMN);
+        let (color, answer) = match row.works {
+            Some(true) => ("\x1b[32m", "yes"),
+            Some(false) => ("\x1b[31m", "no"),
+            None => ("\x1b[33m", "?"),
+        };
+        if colored {
+            text.push(color)
+                .push(answer)
+                .push("\x1b[0m")
+                .pad(start, DETAIL_COLUMN + color.len() + 4);
+        } else {
+            text.push(answer).pad(start, DETAIL_COLUMN);
+        }
+        text.push_name(row.detail).push("\n");
+        if row.works == Some(false) {
+            text.push("    hint: ").push_name(row.hint).push("\n");
+        }
+    }
+    text
+}
+
+fn json(rows: &[Row]) -> Text {
+    let mut text = Text::new();
+    text.push("{\"version\":").push_json(env!("CARGO_PKG_VERSION").as_bytes());
+    text.push(",\"checks\":[");
+    for (index, row) in rows.iter().enumerate() {
+        text.push(if index > 0 { ",{" } else { "{" });
+        text.push("\"group\":").push_json(row.group.as_bytes());
+        text.push(",\"name\":").push_json(row.name.as_bytes());
+        text.push(",\"works\":").push(match row.works {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => "null",
+        });
+        text.push(",\"detail\":").push_json(row.detail);
+        let hint: &[u8] = if row.works == Some(false) { row.hint } else { b"" };
+        text.push(",\"hint\":").push_json(hint).push("}");
+    }
+    text.push("]}\n");
+    text
+}

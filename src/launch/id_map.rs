@@ -1,0 +1,63 @@
+//! A user namespace that nobody is in: a descriptor of a map of ids, for mounts that are seen with
+//! it; `mount_setattr(2)`, `MOUNT_ATTR_IDMAP`.
+
+use super::assist::name_of;
+use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::namespaces::Namespaces;
+use crate::sys::process::{Memory, Stack, clone};
+use crate::text::Text;
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, read, write};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, getegid, geteuid, kill_process, waitpid};
+
+static MAKE: Operation = Operation {
+    words: "make a user namespace for the ids of a volume",
+    on: Object::None,
+    cures: &[(Errno::PERM, Cure::Words("this takes root privilege on the host"))],
+};
+
+const STACK_BYTES: usize = 64 * 1024;
+
+/// A user namespace with these maps.
+///
+/// # Errors
+///
+/// clone(2), write(2): `EPERM` without root privilege.
+pub fn namespace(users: &[u8], groups: &[u8]) -> Result<OwnedFd, Fault> {
+    let made = || {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+        let mut stack = Stack::map(STACK_BYTES)?;
+        // It stays until it is killed.
+        let mut child = || read(&ours, &mut [0; 1]).map_or(1, |_| 0);
+        let holder = clone(&mut stack, Memory::Copied, Namespaces::USER, &mut child)?;
+        let opened = map(holder, users, groups);
+        kill_process(holder, Signal::KILL)?;
+        while waitpid(Some(holder), WaitOptions::empty())?.is_none() {}
+        drop(theirs);
+        opened
+    };
+    made().doing(&MAKE)
+}
+
+fn map(holder: Pid, users: &[u8], groups: &[u8]) -> Result<OwnedFd, Errno> {
+    for (name, lines) in [("uid_map", users), ("gid_map", groups)] {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(CWD, name_of(holder, name), flags, Mode::empty())?;
+        write(&file, lines)?;
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(CWD, name_of(holder, "ns/user"), flags, Mode::empty())
+}
+
+/// The maps of the caller's own ids as root's.
+#[must_use]
+pub fn own_lines() -> (&'static [u8], &'static [u8]) {
+    let line = |id: u32| {
+        let mut text = Text::new();
+        text.push("0 ").push_number(id.into()).push(" 1\n");
+        text.leak()
+    };
+    (line(geteuid().as_raw()), line(getegid().as_raw()))
+}
