@@ -138,6 +138,18 @@ pub fn cut(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     (text, None)
 }
 
+/// Reads a decimal number of 64 bits.
+#[must_use]
+pub fn wide_number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
 /// The parts of `text` between the `separator`s, one at least.
 pub fn parts(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);

@@ -13,7 +13,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),
     ("container", &["kernel", "sys", "error", "text"]),
     ("kernel", &["sys", "error", "text"]),
-    ("seccomp", &["sys", "error", "text"]),
+    ("seccomp", &["container", "sys", "error", "text"]),
     ("error.rs", &["sys", "text"]),
     ("text.rs", &[]),
     ("sys", &[]),

@@ -1,7 +1,7 @@
 //! What a process may use of the machine, and where: resource limits and processors.
 
 use super::user::number;
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, wide_number};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 
@@ -57,18 +57,6 @@ fn value(text: &[u8]) -> Option<Option<u64>> {
         b"unlimited" | b"-1" => Some(None),
         digits => wide_number(digits).map(Some),
     }
-}
-
-/// Reads a decimal number of 64 bits.
-#[must_use]
-pub fn wide_number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
 }
 
 /// Reads a list of processors, such as `0-3,5`; `cpuset(7)`, "List format".

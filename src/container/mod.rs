@@ -12,12 +12,12 @@ mod security;
 mod user;
 
 pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
-pub use limits::{Limit, processors, wide_number};
+pub use limits::{Limit, processors};
 pub use mount::{Mount, MountError, Mounted};
 pub use network::{Link, Network};
 pub use security::{
     ALL_CAPABILITIES, CAPABILITIES, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY, Security,
-    capabilities,
+    capabilities, capability,
 };
 pub use user::{User, number};
 

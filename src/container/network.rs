@@ -122,10 +122,8 @@ mod tests {
             ["10.0.0.1".parse::<IpAddr>().unwrap(), "fd00::1".parse().unwrap()]
         );
         assert!(matches!(Network::parse(c"macvlan:eth0"), Some(Network::Link(_))));
-        assert!(matches!(
-            Network::parse(c"ns:/run/netns/a:b"),
-            Some(Network::Join(c"/run/netns/a:b"))
-        ));
+        let Some(Network::Join(path)) = Network::parse(c"ns:/run/netns/a:b") else { panic!() };
+        assert_eq!(path, c"/run/netns/a:b");
     }
 
     #[test]

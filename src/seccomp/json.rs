@@ -2,19 +2,50 @@
 //! for which machines, kernels and capabilities they are.
 
 use super::{Action, Architecture, Call, Condition, Host, KernelVersion, Profile, Rule, Test};
+use crate::container::capability;
 use crate::error::Error;
 use crate::sys::seccomp::Flags;
-use crate::text::Text;
-use alloc::string::String;
+use crate::text::{Text, wide_number};
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use hifijson::token::Lex;
+use hifijson::{SliceLexer, value};
 use rustix::io::Errno;
-use rustix::thread::CapabilitySet;
-use serde_json::{Map, Value};
+
+/// JSON as it was written: numbers are still text.
+pub type Value<'a> = value::Value<&'a str, Cow<'a, str>>;
 
 /// What reading comes to.
 type Read<T> = Result<T, Error<'static>>;
 
-type Object = Map<String, Value>;
+type Object<'a> = [(Cow<'a, str>, Value<'a>)];
+
+/// The value of this name; of several, the last.
+fn get<'a, 'b>(object: &'b Object<'a>, name: &str) -> Option<&'b Value<'a>> {
+    object.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+fn as_str<'b>(value: &'b Value<'_>) -> Option<&'b str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A whole number from 0 on.
+fn as_number(value: &Value<'_>) -> Option<u64> {
+    match value {
+        Value::Number((digits, _)) => wide_number(digits.as_bytes()),
+        _ => None,
+    }
+}
+
+fn is_null(value: &Value<'_>) -> bool {
+    matches!(value, Value::Null)
+}
+
+/// How deep JSON may be; a profile is five.
+const DEPTH_MAX: usize = 32;
 
 /// The largest number of an error that the kernel passes on: `MAX_ERRNO`.
 const ERRNO_MAX: u64 = 4095;
@@ -28,12 +59,20 @@ const ERRNO_MAX: u64 = 4095;
 ///
 /// It is not JSON, or not a profile; or it asks for another process to decide.
 pub fn parse(bytes: &[u8], host: &Host) -> Result<Profile, Error<'static>> {
-    match serde_json::from_slice(bytes) {
+    let mut lexer = SliceLexer::new(bytes);
+    let parsed = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| {
+        value::parse_bounded(DEPTH_MAX, next, lexer)
+    });
+    match parsed {
         Ok(value) => read(&value, host),
-        Err(error) => {
+        Err(_) => {
+            let read = bytes.len() - lexer.as_slice().len();
+            let before = bytes.get(..read).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
             let mut place = Text::new();
-            place.push("line ").push_number(error.line() as u64);
-            place.push(", column ").push_number(error.column() as u64);
+            place.push("line ").push_number(line as u64);
+            place.push(", column ").push_number(column as u64);
             Err(Error::usage("read the seccomp profile,", place.leak(), "this is not JSON", b""))
         }
     }
@@ -44,7 +83,7 @@ pub fn parse(bytes: &[u8], host: &Host) -> Result<Profile, Error<'static>> {
 /// # Errors
 ///
 /// As for [`parse`].
-pub fn read(value: &Value, host: &Host) -> Result<Profile, Error<'static>> {
+pub fn read(value: &Value<'_>, host: &Host) -> Result<Profile, Error<'static>> {
     let top = Place::default();
     let object = top.object(value)?;
     let errno = top.field("defaultErrnoRet").number(object, u64::MAX)?;
@@ -63,7 +102,7 @@ pub fn read(value: &Value, host: &Host) -> Result<Profile, Error<'static>> {
 
 /// 32-bit arm is not among the architectures that a filter can be made for: its calls are refused,
 /// whatever the profile says.
-fn read_architectures(object: &Object, host: &Host, profile: &mut Profile) -> Read<()> {
+fn read_architectures(object: &Object<'_>, host: &Host, profile: &mut Profile) -> Read<()> {
     let place = Place { name: "architectures", ..Place::default() };
     for name in place.list(object)? {
         add_architecture(place.text(name)?, profile);
@@ -75,7 +114,7 @@ fn read_architectures(object: &Object, host: &Host, profile: &mut Profile) -> Re
             Architecture::X86_64 => "SCMP_ARCH_X86_64",
             Architecture::Aarch64 => "SCMP_ARCH_AARCH64",
         };
-        if family.get("architecture").and_then(Value::as_str) == Some(native) {
+        if get(family, "architecture").and_then(as_str) == Some(native) {
             let place = place.field("subArchitectures");
             for name in place.list(family)? {
                 add_architecture(place.text(name)?, profile);
@@ -93,7 +132,7 @@ fn add_architecture(name: &str, profile: &mut Profile) {
     }
 }
 
-fn read_flags(object: &Object, profile: &mut Profile) -> Read<()> {
+fn read_flags(object: &Object<'_>, profile: &mut Profile) -> Read<()> {
     let place = Place { name: "flags", ..Place::default() };
     for flag in place.list(object)? {
         let flag = match place.text(flag)? {
@@ -109,14 +148,14 @@ fn read_flags(object: &Object, profile: &mut Profile) -> Read<()> {
 }
 
 /// Whether Docker's `includes` and `excludes` let the rule hold here.
-fn is_meant(place: &Place, rule: &Object, host: &Host) -> Read<bool> {
+fn is_meant(place: &Place, rule: &Object<'_>, host: &Host) -> Read<bool> {
     let architecture = match host.architecture {
         Architecture::X86_64 => "amd64",
         Architecture::Aarch64 => "arm64",
     };
     for (name, must_hold) in [("includes", true), ("excludes", false)] {
         let place = place.field(name);
-        let Some(filter) = rule.get(name).filter(|filter| !filter.is_null()) else { continue };
+        let Some(filter) = get(rule, name).filter(|filter| !is_null(filter)) else { continue };
         let filter = place.object(filter)?;
         for name in place.field("caps").list(filter)? {
             if is_kept(place.text(name)?, host) != must_hold {
@@ -124,12 +163,12 @@ fn is_meant(place: &Place, rule: &Object, host: &Host) -> Read<bool> {
             }
         }
         let names = place.field("arches").list(filter)?;
-        let is_listed = names.iter().any(|name| name.as_str() == Some(architecture));
+        let is_listed = names.iter().any(|name| as_str(name) == Some(architecture));
         if !names.is_empty() && is_listed != must_hold {
             return Ok(false);
         }
         let place = place.field("minKernel");
-        if let Some(value) = filter.get("minKernel").filter(|value| !value.is_null()) {
+        if let Some(value) = get(filter, "minKernel").filter(|value| !is_null(value)) {
             let Some(version) = KernelVersion::parse(place.text(value)?.as_bytes()) else {
                 return Err(place.wrong(Some(value), "not a version of Linux", "such as 4.8"));
             };
@@ -142,18 +181,18 @@ fn is_meant(place: &Place, rule: &Object, host: &Host) -> Read<bool> {
 }
 
 fn is_kept(name: &str, host: &Host) -> bool {
-    let capability = name.strip_prefix("CAP_").and_then(CapabilitySet::from_name);
+    let capability = capability(name.as_bytes());
     capability.is_some_and(|capability| host.capabilities.contains(capability))
 }
 
-fn read_rule(place: &Place, rule: &Object, profile: &mut Profile) -> Read<()> {
+fn read_rule(place: &Place, rule: &Object<'_>, profile: &mut Profile) -> Read<()> {
     let mut calls = Vec::new();
     let names = place.field("names");
     for name in names.list(rule)? {
         calls.extend(Call::named(names.text(name)?.as_bytes()));
     }
     // Old profiles of Docker's.
-    if let Some(name) = rule.get("name") {
+    if let Some(name) = get(rule, "name") {
         calls.extend(Call::named(place.field("name").text(name)?.as_bytes()));
     }
     let errno = place.field("errnoRet").number(rule, u64::MAX)?;
@@ -186,7 +225,7 @@ fn asks_twice(conditions: &[Condition]) -> bool {
     })
 }
 
-fn read_condition(place: &Place, object: &Object) -> Read<Condition> {
+fn read_condition(place: &Place, object: &Object<'_>) -> Read<Condition> {
     let index = place.field("index");
     let Some(argument) = index.number(object, 5)? else {
         return Err(index.wrong(None, MISSING, ""));
@@ -226,21 +265,24 @@ impl Place {
         Self { name, ..*self }
     }
 
-    fn get<'a>(&self, object: &'a Object) -> Read<&'a Value> {
-        object.get(self.name).ok_or_else(|| self.wrong(None, MISSING, ""))
+    fn get<'a, 'b>(&self, object: &'b Object<'a>) -> Read<&'b Value<'a>> {
+        get(object, self.name).ok_or_else(|| self.wrong(None, MISSING, ""))
     }
 
-    fn object<'a>(&self, value: &'a Value) -> Read<&'a Object> {
-        value.as_object().ok_or_else(|| self.wrong(Some(value), "not an object", ""))
+    fn object<'a, 'b>(&self, value: &'b Value<'a>) -> Read<&'b Object<'a>> {
+        match value {
+            Value::Object(object) => Ok(object),
+            _ => Err(self.wrong(Some(value), "not an object", "")),
+        }
     }
 
-    fn text<'a>(&self, value: &'a Value) -> Read<&'a str> {
-        value.as_str().ok_or_else(|| self.wrong(Some(value), "not a string", ""))
+    fn text<'b>(&self, value: &'b Value<'_>) -> Read<&'b str> {
+        as_str(value).ok_or_else(|| self.wrong(Some(value), "not a string", ""))
     }
 
     /// A list that may be left out.
-    fn list<'a>(&self, object: &'a Object) -> Read<&'a [Value]> {
-        match object.get(self.name) {
+    fn list<'a, 'b>(&self, object: &'b Object<'a>) -> Read<&'b [Value<'a>]> {
+        match get(object, self.name) {
             None | Some(Value::Null) => Ok(&[]),
             Some(Value::Array(values)) => Ok(values),
             Some(other) => Err(self.wrong(Some(other), "not a list", "")),
@@ -248,19 +290,19 @@ impl Place {
     }
 
     /// A number that may be left out.
-    fn number(&self, object: &Object, max: u64) -> Read<Option<u64>> {
-        let value = match object.get(self.name) {
+    fn number(&self, object: &Object<'_>, max: u64) -> Read<Option<u64>> {
+        let value = match get(object, self.name) {
             None | Some(Value::Null) => return Ok(None),
             Some(value) => value,
         };
-        match value.as_u64() {
+        match as_number(value) {
             Some(number) if number <= max => Ok(Some(number)),
             Some(_) => Err(self.wrong(Some(value), "too large", "")),
             None => Err(self.wrong(Some(value), "not a whole number from 0 on", "")),
         }
     }
 
-    fn action(&self, object: &Object, errno: Option<u64>) -> Read<Action> {
+    fn action(&self, object: &Object<'_>, errno: Option<u64>) -> Read<Action> {
         let value = self.get(object)?;
         let number = errno.unwrap_or(Errno::PERM.raw_os_error() as u64);
         let action = match self.text(value)? {
@@ -297,7 +339,7 @@ impl Place {
     #[cold]
     fn wrong(
         &self,
-        value: Option<&Value>,
+        value: Option<&Value<'_>>,
         why: &'static str,
         hint: &'static str,
     ) -> Error<'static> {
@@ -309,10 +351,7 @@ impl Place {
         place.push(self.name);
         match value {
             Some(Value::String(text)) => place.push(" ").push_name(text.as_bytes()),
-            Some(Value::Number(number)) => match number.as_u64() {
-                Some(number) => place.push(" ").push_number(number),
-                None => &mut place,
-            },
+            Some(Value::Number((number, _))) => place.push(" ").push(number),
             _ => &mut place,
         };
         Error::usage("read the seccomp profile,", place.leak(), why, hint.as_bytes())
