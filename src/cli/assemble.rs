@@ -35,6 +35,7 @@ pub fn assemble<'a>(
         network: settings.network.take().unwrap_or(Network::None),
     };
     check_joins(&isolation)?;
+    check_id_mapped(&settings, &isolation)?;
     add_standard_mounts(&mut settings, &isolation);
     let security = security(&mut settings);
     let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
@@ -110,6 +111,24 @@ fn check_joins<'a>(isolation: &Isolation<'a>) -> Result<(), Error<'a>> {
         return Err(Error::usage("option", b"--join", why, hint));
     }
     Ok(())
+}
+
+fn check_id_mapped<'a>(
+    settings: &Settings<'a>,
+    isolation: &Isolation<'a>,
+) -> Result<(), Error<'a>> {
+    let is_mapped =
+        |mount: &Mount<'_>| matches!(mount.what, Mounted::Volume(volume) if volume.id_mapped);
+    if !settings.mounts.iter().any(is_mapped) || isolation.namespaces.contains(Namespaces::USER) {
+        return Ok(());
+    }
+    let why = "idmap is of use with users of the container's own";
+    Err(Error::usage(
+        "option",
+        b"--volume",
+        why,
+        b"--map-users and --map-groups, or --isolate user",
+    ))
 }
 
 /// What each isolation needs to be of use, where the user mounts nothing else.

@@ -19,6 +19,7 @@ pub mod netlink;
 pub mod network;
 pub mod overlay;
 pub mod own_file;
+pub mod owner;
 pub mod process;
 pub mod program;
 pub mod root;

@@ -36,6 +36,7 @@ const NAME: &[u8] = b"eth0\0";
 /// `if_addr.h` and `veth.h`.
 mod header {
     pub const RTM_NEWLINK: u16 = 16;
+    pub const RTM_DELLINK: u16 = 17;
     pub const RTM_GETLINK: u16 = 18;
     pub const RTM_NEWADDR: u16 = 20;
     pub const RTM_NEWROUTE: u16 = 24;
@@ -65,8 +66,8 @@ mod header {
 use header::{
     AF_INET, AF_INET6, IFA_ADDRESS, IFA_F_NODAD, IFA_LOCAL, IFF_UP, IFLA_IFNAME, IFLA_INFO_DATA,
     IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, IFLA_MACVLAN_MODE, IFLA_MASTER, IFLA_NET_NS_FD,
-    MACVLAN_MODE_BRIDGE, NEW, RT_TABLE_MAIN, RTA_GATEWAY, RTA_OIF, RTM_GETLINK, RTM_NEWADDR,
-    RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST, RTPROT_BOOT, VETH_INFO_PEER,
+    MACVLAN_MODE_BRIDGE, NEW, RT_TABLE_MAIN, RTA_GATEWAY, RTA_OIF, RTM_DELLINK, RTM_GETLINK,
+    RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST, RTPROT_BOOT, VETH_INFO_PEER,
 };
 
 static LOOPBACK: Operation = Operation::new("bring the loopback interface up");
@@ -156,6 +157,16 @@ pub fn create_link(
         _ => at_parent(kind, parent, &namespace),
     };
     socket.request(&mut message).doing(&CREATE)
+}
+
+/// Removes an interface of this network namespace, and with it the other end of the cable.
+///
+/// # Errors
+///
+/// rtnetlink(7): `ENODEV`.
+pub fn remove_link(name: &CStr) -> Result<(), Errno> {
+    let mut message = Message::new(RTM_DELLINK, 0, &interface(0, 0));
+    Socket::open()?.request(message.attribute(IFLA_IFNAME, name.to_bytes_with_nul()))
 }
 
 fn at_parent(kind: LinkKind, parent: u32, namespace: &[u8]) -> Message {

@@ -4,7 +4,7 @@
 use super::hints;
 use crate::container::{Link, keep};
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
-use crate::kernel::network;
+use crate::kernel::network::{self, LinkKind};
 use crate::plan::{Assist, Plan};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
@@ -78,13 +78,27 @@ static OPEN_NETWORK: Operation = Operation::new("open the child's network namesp
 /// Makes the interface. The host's end of a cable is called after the child, whose number nobody
 /// else has as long as it lives.
 fn connect(link: &Link<'_>, child: Pid) -> Result<(), Fault> {
-    let mut here = Text::new();
-    here.push("mc").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-    let here = keep(here.as_bytes().to_vec()).unwrap_or_default();
+    let here = cable_of(child);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let namespace =
         openat(CWD, name_of(child, "ns/net"), flags, Mode::empty()).doing(&OPEN_NETWORK)?;
     network::create_link(link.kind, link.parent, here, &namespace)
+}
+
+fn cable_of(child: Pid) -> &'static CStr {
+    let mut here = Text::new();
+    here.push("mc").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    keep(here.as_bytes().to_vec()).unwrap_or_default()
+}
+
+/// Takes back what would otherwise be there for some moments after the program's end.
+pub fn undo(plan: &Plan<'_>, child: Pid) {
+    for assist in &plan.assists {
+        if let Assist::Link(Link { kind: LinkKind::Veth, .. }) = assist {
+            // It may be gone already.
+            let _ = network::remove_link(cable_of(child));
+        }
+    }
 }
 
 /// Runs pasta(1), which goes on by itself once it is connected, and ends when the namespace does.

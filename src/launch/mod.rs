@@ -8,6 +8,7 @@ mod assist;
 mod hints;
 pub mod id_map;
 pub mod init;
+mod prepare;
 mod relay;
 mod wait;
 
@@ -53,8 +54,8 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
         true => Some(Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?),
         false => None,
     };
-    let mut taken: Vec<Option<OwnedFd>> = Vec::new();
-    taken.resize_with(plan.taken, || None);
+    let mut taken = Vec::new();
+    prepare::all(plan, &mut taken)?;
     let mut child = || {
         let stage = channels.stage(core::mem::take(&mut taken));
         let scratch = scratch.take().unwrap_or_default();
@@ -82,6 +83,7 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
         }
         None => wait::until_end(program, plan.timeout),
     };
+    assist::undo(plan, program);
     let status = ended.doing(&WAIT).map_err(explain)?;
     match failure.take() {
         None => Ok(status),

@@ -1,6 +1,6 @@
 //! The words for each step of a plan: the system calls it makes, what it does, and why.
 
-use super::{Assist, Step};
+use super::{Assist, Preparation, Step};
 use crate::container::{KINDS, Mount, Mounted};
 use crate::kernel::mounts::Access;
 use crate::kernel::volume::Volume;
@@ -189,6 +189,31 @@ impl Step<'_> {
                 text.push_number(program.instructions.len() as u64).push(" instructions)")
             }
             _ => text.push("be killed when the launcher dies"),
+        }
+    }
+}
+
+impl Preparation<'_> {
+    /// The system calls it makes.
+    pub(super) fn calls(&self) -> &'static str {
+        match self {
+            Self::Give { .. } => "fchownat, open, getdents64",
+            Self::MapVolume { .. } => "clone(NEWUSER), open_tree, mount_setattr",
+        }
+    }
+
+    /// What it does, and why.
+    pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
+        match self {
+            Self::Give { source, owner } => {
+                text.push("give ").push_name(source.to_bytes()).push(" to user ");
+                text.push_number(owner.user.into()).push(", group ");
+                text.push_number(owner.group.into())
+            }
+            Self::MapVolume { volume, .. } => {
+                text.push("take ").push_name(volume.source.to_bytes());
+                text.push(" with the container's ids")
+            }
         }
     }
 }

@@ -20,6 +20,10 @@ impl Plan<'_> {
         lines.add("rt_sigaction, rt_sigprocmask");
         lines.text.push("block signals: none is lost while there is no program to pass it on to\n");
         lines.add("mmap, mprotect").push("map a stack for the child, with a guard page below it\n");
+        for preparation in &self.preparations {
+            preparation.describe(lines.add(preparation.calls()));
+            lines.text.push("\n");
+        }
         self.explain_clone(&mut lines);
         lines.text.push("the child\n");
         self.explain_steps(&mut lines, &self.steps);

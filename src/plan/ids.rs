@@ -27,11 +27,17 @@ pub fn first(map: &IdMap) -> u32 {
     }
 }
 
+/// What an id inside is outside.
+pub fn outside(ranges: &[IdRange], id: u32) -> Option<u32> {
+    ranges.iter().find_map(|range| {
+        let place = id.checked_sub(range.inside).filter(|place| *place < range.count)?;
+        range.outside.checked_add(place)
+    })
+}
+
 /// Whether there is such an id inside.
 pub fn has(map: &IdMap, id: u32) -> bool {
-    let has =
-        |range: &IdRange| id.checked_sub(range.inside).is_some_and(|place| place < range.count);
-    matches!(map, IdMap::Ranges(ranges) if ranges.iter().any(has))
+    matches!(map, IdMap::Ranges(ranges) if outside(ranges, id).is_some())
 }
 
 fn lines(ranges: &[IdRange]) -> &'static [u8] {

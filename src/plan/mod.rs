@@ -5,9 +5,11 @@ mod assist;
 mod describe;
 mod explain;
 mod ids;
+mod prepare;
 mod step;
 
 pub use assist::Assist;
+pub use prepare::Preparation;
 pub use step::{Program, Stage, Step, Taken};
 
 use crate::container::{
@@ -31,6 +33,8 @@ pub struct Plan<'a> {
     pub namespaces: Namespaces,
     /// The process namespace that the child is cloned into, if it is to be an existing one.
     pub processes: Option<Join<'a>>,
+    /// What the launcher does before.
+    pub preparations: Vec<Preparation<'a>>,
     /// What the launcher does while the child waits.
     pub assists: Vec<Assist<'a>>,
     /// What the child does, in this order.
@@ -62,6 +66,7 @@ impl<'a> Plan<'a> {
         let mut plan = Self {
             namespaces: Namespaces::MOUNT.and(kinds(container, caller)),
             processes: None,
+            preparations: Vec::new(),
             assists: Vec::new(),
             steps: Vec::with_capacity(container.mounts.len() + 24),
             last_steps: Vec::new(),
@@ -187,7 +192,8 @@ impl<'a> Plan<'a> {
         for mount in &container.mounts {
             taken.push(self.take(mount));
         }
-        let sees_new_mounts = taken.iter().any(Option::is_some);
+        self.prepare(container, caller, &taken);
+        let sees_new_mounts = self.steps.iter().any(|step| matches!(step, Step::TakeVolume(..)));
         self.steps.push(Step::MakeMountsPrivate { sees_new_mounts });
         let directory = root.directory;
         self.steps.push(if root.ephemeral {
@@ -221,13 +227,19 @@ impl<'a> Plan<'a> {
         self.steps.push(Step::EnterRoot);
     }
 
-    /// A volume that shares mounts with the host is taken before they are made private.
+    /// A volume that shares mounts with the host is taken before they are made private; one whose ids
+    /// are mapped, by the launcher.
     fn take(&mut self, mount: &Mount<'a>) -> Option<Taken> {
         let Mounted::Volume(volume) = mount.what else { return None };
-        volume.propagation?;
+        let is_shared = volume.propagation.is_some();
+        if !is_shared && !volume.id_mapped {
+            return None;
+        }
         let taken = Taken(self.taken);
         self.taken += 1;
-        self.steps.push(Step::TakeVolume(taken, volume));
+        if !volume.id_mapped {
+            self.steps.push(Step::TakeVolume(taken, volume));
+        }
         Some(taken)
     }
 
