@@ -9,6 +9,7 @@ mod errors;
 mod fallbacks;
 mod host;
 mod isolation;
+mod namespaces;
 mod options;
 mod signals;
 mod tutorial;
@@ -24,6 +25,7 @@ fn main() {
         ("options", options::TESTS),
         ("descriptors", descriptors::TESTS),
         ("isolation", isolation::TESTS),
+        ("namespaces", namespaces::TESTS),
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
         ("errors", errors::TESTS),

@@ -148,7 +148,7 @@ fn failures_name_what_is_wrong() {
             r#""action": "SCMP_ACT_ERRNO", "errnoRet": 4096"#,
             "action SCMP_ACT_ERRNO: there is no error of this number",
         ),
-        (r#""action": "SCMP_ACT_ERRNO", "errnoRet": -1"#, "errnoRet: not a whole number from 0 on"),
+        (r#""action": "SCMP_ACT_ERRNO", "errnoRet": -1"#, "errnoRet -1: not a whole number from 0 on"),
         (r#""includes": {"minKernel": "new"}"#, "minKernel new: not a version of Linux"),
     ] {
         let text =
@@ -161,7 +161,7 @@ fn failures_name_what_is_wrong() {
         (r#""index": 6, "op": "SCMP_CMP_EQ""#, "index 6: too large"),
         (r#""op": "SCMP_CMP_EQ""#, "index: missing"),
         (r#""index": 0"#, "op: missing"),
-        (r#""index": 0, "value": 1.5"#, "value: not a whole number from 0 on"),
+        (r#""index": 0, "value": 1.5"#, "value 1.5: not a whole number from 0 on"),
     ] {
         let text = format!(
             r#"{{"defaultAction": "SCMP_ACT_TRAP", "syscalls": [{{"names": ["read"],
