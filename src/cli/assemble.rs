@@ -154,8 +154,12 @@ fn add_standard_mounts(settings: &mut Settings<'_>, isolation: &Isolation<'_>) {
         (settings.tty && !has_devices, c"/dev/pts", new(FileSystem::TERMINALS)),
     ];
     for (is_wanted, target, what) in standard {
-        if is_wanted {
-            insert_mount(&mut settings.mounts, Mount { target, what });
+        let mount = Mount { target, what };
+        // Nothing is put into what the user has mounted.
+        let is_in_users =
+            settings.mounts.iter().any(|other| other.contains(&mount) && !other.is_new());
+        if is_wanted && !is_in_users {
+            insert_mount(&mut settings.mounts, mount);
         }
     }
 }

@@ -134,6 +134,19 @@ impl<'a> Mount<'a> {
         components(self.target.to_bytes()).count()
     }
 
+    /// Whether the other's place lies in this one, as far as the names say.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        let mut inner = components(other.target.to_bytes());
+        components(self.target.to_bytes()).all(|name| inner.next() == Some(name))
+    }
+
+    /// Whether it shows nothing of the host's.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        matches!(self.what, Mounted::FileSystem(_) | Mounted::Devices)
+    }
+
     /// Whether both are at the same place, as far as the names say.
     #[must_use]
     pub fn is_at_the_place_of(&self, other: &Self) -> bool {
@@ -295,5 +308,6 @@ mod tests {
         assert!(place(c"/a//b/").is_at_the_place_of(&place(c"/a/./b")));
         assert!(!place(c"/a/b").is_at_the_place_of(&place(c"/a")));
         assert_eq!(place(c"/a//b/").depth(), 2);
+        assert!(place(c"/a/").contains(&place(c"/a/b")) && !place(c"/a").contains(&place(c"/ab")));
     }
 }

@@ -7,10 +7,12 @@
 mod descriptors;
 mod errors;
 mod fallbacks;
+mod hardened;
 mod host;
 mod isolation;
 mod namespaces;
 mod options;
+mod process;
 mod signals;
 mod tutorial;
 mod unprivileged;
@@ -26,6 +28,8 @@ fn main() {
         ("descriptors", descriptors::TESTS),
         ("isolation", isolation::TESTS),
         ("namespaces", namespaces::TESTS),
+        ("hardened", hardened::TESTS),
+        ("process", process::TESTS),
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
         ("errors", errors::TESTS),

@@ -142,7 +142,7 @@ impl Scratch {
     /// A root with a static busybox and nothing else: `rootfs`.
     pub fn with_busybox(self) -> Self {
         let bin = self.folder("rootfs/bin");
-        fs::copy("/bin/busybox", bin.join("busybox")).unwrap();
+        copy(Path::new("/bin/busybox"), &bin.join("busybox"));
         for applet in ["sh", "ls", "cat", "echo", "mount", "sleep", "id", "touch"] {
             self.link(&format!("rootfs/bin/{applet}"), "busybox");
         }
@@ -152,7 +152,7 @@ impl Scratch {
     /// Copies a program to `rootfs/bin`, and its libraries to where they are, as the tutorial does.
     pub fn copy_in(&self, program: &Path) {
         let bin = self.folder("rootfs/bin");
-        fs::copy(program, bin.join(program.file_name().unwrap())).unwrap();
+        copy(program, &bin.join(program.file_name().unwrap()));
         let ldd = Command::new("ldd").arg(program).output().unwrap();
         let listed = String::from_utf8(ldd.stdout).unwrap();
         for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
@@ -202,6 +202,12 @@ impl Scratch {
     }
 }
 
+/// Copies a program, in a process of its own: a child of another test's that is just being started
+/// would otherwise hold the new file open for writing, and nobody could execute it.
+pub fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
@@ -213,7 +219,7 @@ pub fn launcher() -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
         let copy = PathBuf::from(format!("/tmp/mini-container-test-{}", std::process::id()));
-        fs::copy(env!("CARGO_BIN_EXE_mini-container"), &copy).unwrap();
+        self::copy(Path::new(env!("CARGO_BIN_EXE_mini-container")), &copy);
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         copy
     })

@@ -148,7 +148,10 @@ fn failures_name_what_is_wrong() {
             r#""action": "SCMP_ACT_ERRNO", "errnoRet": 4096"#,
             "action SCMP_ACT_ERRNO: there is no error of this number",
         ),
-        (r#""action": "SCMP_ACT_ERRNO", "errnoRet": -1"#, "errnoRet -1: not a whole number from 0 on"),
+        (
+            r#""action": "SCMP_ACT_ERRNO", "errnoRet": -1"#,
+            "errnoRet -1: not a whole number from 0 on",
+        ),
         (r#""includes": {"minKernel": "new"}"#, "minKernel new: not a version of Linux"),
     ] {
         let text =
