@@ -14,8 +14,24 @@ unsafe extern "C" {
 
 const PAGE_BYTES: usize = 4096;
 
-/// Lets go of the code and constants in memory, which are in the file. What is needed comes back,
-/// and since the kernel maps in no more than is advised alike, in small pieces; madvise(2).
+/// Lets go of the stack below what is in use, where earlier and deeper calls were; madvise(2).
+#[inline(never)]
+fn shed_stack() {
+    /// More than the call of madvise(2) itself uses.
+    const MARGIN_BYTES: usize = PAGE_BYTES;
+    /// Less than any stack has.
+    const DEPTH_BYTES: usize = 96 * 1024;
+    let here = 0_u8;
+    let end = ((&raw const here).addr() - MARGIN_BYTES) & !(PAGE_BYTES - 1);
+    let start = core::ptr::with_exposed_provenance_mut(end - DEPTH_BYTES);
+    // SAFETY: nothing lives below the frame of the function that runs; what is not mapped there is
+    // refused, and what is, is zero when it is used again.
+    let _ = unsafe { madvise(start, DEPTH_BYTES, Advice::LinuxDontNeed) };
+}
+
+/// Lets go of memory that is not needed to wait: unused stack, and the code and constants, which are
+/// in the file. What is needed of them comes back, and since the kernel maps in no more than is
+/// advised alike, in small pieces; madvise(2).
 pub fn shed() {
     let start = (&raw const __ehdr_start).addr();
     let end = (&raw const etext).addr() & !(PAGE_BYTES - 1);

@@ -22,6 +22,8 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
+    // Before there are threads, whose children could hold the copy open for writing.
+    util::launcher();
     let tests: Vec<Trial> = [
         ("tutorial", tutorial::TESTS),
         ("options", options::TESTS),
