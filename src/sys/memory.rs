@@ -33,6 +33,7 @@ fn shed_stack() {
 /// in the file. What is needed of them comes back, and since the kernel maps in no more than is
 /// advised alike, in small pieces; madvise(2).
 pub fn shed() {
+    shed_stack();
     let start = (&raw const __ehdr_start).addr();
     let end = (&raw const etext).addr() & !(PAGE_BYTES - 1);
     let mut place = start;

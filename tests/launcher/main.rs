@@ -10,6 +10,7 @@ mod fallbacks;
 mod hardened;
 mod host;
 mod isolation;
+mod mounts;
 mod namespaces;
 mod options;
 mod process;
@@ -31,6 +32,7 @@ fn main() {
         ("isolation", isolation::TESTS),
         ("namespaces", namespaces::TESTS),
         ("hardened", hardened::TESTS),
+        ("mounts", mounts::TESTS),
         ("process", process::TESTS),
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
