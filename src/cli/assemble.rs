@@ -77,11 +77,14 @@ fn namespaces<'a>(settings: &Settings<'a>) -> Result<Namespaces, Error<'a>> {
     let names = settings.hostname.or(settings.domainname).is_some();
     let ids = settings.users.is_some() || settings.group_ids.is_some();
     let network = !matches!(settings.network, None | Some(Network::Host | Network::Join(_)));
+    let pasta = matches!(settings.network, Some(Network::Pasta));
     let brought = [
         (names && !joined(Namespaces::UTS), Namespaces::UTS, "--hostname"),
         (settings.clocks.is_some(), Namespaces::TIME, "--time-offset"),
         (ids, Namespaces::USER, "--map-users"),
         (network, Namespaces::NET, "--network"),
+        // pasta(1) gives all privilege up but that over a user namespace it enters.
+        (pasta && !joined(Namespaces::USER), Namespaces::USER, "--network pasta"),
         (settings.init && !joined(Namespaces::PID), Namespaces::PID, "--init"),
     ];
     for (is_wanted, kind, option) in brought {

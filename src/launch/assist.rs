@@ -13,7 +13,7 @@ use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, write};
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, WaitOptions, geteuid, waitpid};
 
 static GO: Operation = Operation::new("tell the child to go on");
 static MAP: Operation = Operation {
@@ -107,7 +107,13 @@ fn run_pasta(child: Pid) -> Result<(), Error<'static>> {
     let mut number = Text::new();
     number.push_number(child.as_raw_nonzero().get().unsigned_abs().into());
     let number = keep(number.as_bytes().to_vec()).unwrap_or_default();
-    let why = match run(&PATHS, &[c"pasta", c"--quiet", c"--config-net", number]) {
+    let mut words = [c"pasta", c"--quiet", c"--config-net"].to_vec();
+    if geteuid().is_root() {
+        // Or else it would become nobody, who may not enter the namespace.
+        words.extend_from_slice(&[c"--runas", c"0"]);
+    }
+    words.push(number);
+    let why = match run(&PATHS, &words) {
         Ok(0) => return Ok(()),
         Ok(_) => Why::Text("it could not connect the container"),
         Err(errno) => Why::Errno(errno),

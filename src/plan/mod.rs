@@ -137,14 +137,15 @@ impl<'a> Plan<'a> {
         if let Some(score) = container.process.oom_score {
             self.steps.push(Step::SetOomScore(score.to_bytes()));
         }
-        if !namespaces.without(Namespaces::USER).is_none() || !isolation.joined.is_empty() {
-            self.steps.push(Step::Hide);
-        }
         if isolation.hostname.or(isolation.domainname).is_some() {
             self.steps.push(Step::SetNames(isolation.hostname, isolation.domainname));
         }
         if namespaces.contains(Namespaces::NET) {
             self.connect(&isolation.network);
+        }
+        // Until here pasta(1) has to look into it.
+        if !namespaces.without(Namespaces::USER).is_none() || !isolation.joined.is_empty() {
+            self.steps.push(Step::Hide);
         }
     }
 

@@ -12,6 +12,7 @@ mod host;
 mod isolation;
 mod mounts;
 mod namespaces;
+mod networks;
 mod options;
 mod process;
 mod signals;
@@ -33,6 +34,7 @@ fn main() {
         ("namespaces", namespaces::TESTS),
         ("hardened", hardened::TESTS),
         ("mounts", mounts::TESTS),
+        ("networks", networks::TESTS),
         ("process", process::TESTS),
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
