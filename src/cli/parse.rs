@@ -10,6 +10,7 @@ use crate::text::{Text, parts};
 use core::ffi::CStr;
 
 /// What the user wants.
+#[allow(clippy::large_enum_variant, reason = "there is one, and it is moved a few times")]
 pub enum Request<'a> {
     /// Do something with a container.
     Container(Container<'a>, Purpose),
@@ -80,7 +81,7 @@ fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
     }
 }
 
-fn check_error<'a>(word: &'a CStr) -> Error<'a> {
+fn check_error(word: &CStr) -> Error<'_> {
     let hint = b"mini-container check [--json]";
     Error::usage("option", word.to_bytes(), "the command check does not take it", hint)
 }

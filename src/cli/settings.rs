@@ -19,6 +19,7 @@ use rustix::process::Gid;
 use rustix::thread::{CapabilitySet, CpuSet};
 
 /// The options so far.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Default)]
 pub struct Settings<'a> {
     pub rootfs: Option<&'a CStr>,

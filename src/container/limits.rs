@@ -64,13 +64,13 @@ fn value(text: &[u8]) -> Option<Option<u64>> {
 pub fn processors(list: &[u8]) -> Option<CpuSet> {
     let mut set = CpuSet::new();
     for part in parts(list, b',') {
-        let (first, last) = cut(part, b'-');
-        let first = number(first)? as usize;
-        let last = last.map_or(Some(first as u32), number)? as usize;
-        if first > last || last >= CpuSet::MAX_CPU {
+        let (start, end) = cut(part, b'-');
+        let start = number(start)? as usize;
+        let end = end.map_or(Some(start as u32), number)? as usize;
+        if start > end || end >= CpuSet::MAX_CPU {
             return None;
         }
-        for processor in first..=last {
+        for processor in start..=end {
             set.set(processor);
         }
     }

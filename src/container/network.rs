@@ -102,8 +102,55 @@ fn address(text: &[u8]) -> Option<Address> {
     Some(Address { address, prefix: prefix as u8 })
 }
 
+/// Reads an address as people write it; `core`'s reader takes three times the code.
 fn ip(text: &[u8]) -> Option<IpAddr> {
-    core::str::from_utf8(text).ok()?.parse().ok()
+    if cut(text, b':').1.is_some() {
+        ipv6(text).map(IpAddr::from)
+    } else {
+        ipv4(text).map(IpAddr::from)
+    }
+}
+
+fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
+    let mut octets = [0; 4];
+    let mut fields = parts(text, b'.');
+    for octet in &mut octets {
+        *octet = u8::try_from(number(fields.next()?)?).ok()?;
+    }
+    fields.next().is_none().then_some(octets)
+}
+
+/// RFC 4291, 2.2: eight groups of hexadecimal digits, or fewer and `::` once for the others.
+fn ipv6(text: &[u8]) -> Option<[u16; 8]> {
+    let mut groups = [0; 8];
+    let Some(gap) = text.windows(2).position(|pair| pair == b"::") else {
+        return (fill(&mut groups, text)? == 8).then_some(groups);
+    };
+    let (front, back) = (text.get(..gap)?, text.get(gap + 2..)?);
+    let mut last = [0; 8];
+    let (before, behind) = (fill(&mut groups, front)?, fill(&mut last, back)?);
+    let place = 8_usize.checked_sub(behind).filter(|place| *place > before)?;
+    groups.get_mut(place..)?.copy_from_slice(last.get(..behind)?);
+    Some(groups)
+}
+
+/// Puts the groups of digits, if any, to the front; how many there are.
+fn fill(groups: &mut [u16; 8], text: &[u8]) -> Option<usize> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let mut count = 0;
+    for group in parts(text, b':') {
+        if group.is_empty() || group.len() > 4 {
+            return None;
+        }
+        let value = group
+            .iter()
+            .try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)? as u16));
+        *groups.get_mut(count)? = value?;
+        count += 1;
+    }
+    Some(count)
 }
 
 #[cfg(test)]
@@ -124,6 +171,40 @@ mod tests {
         assert!(matches!(Network::parse(c"macvlan:eth0"), Some(Network::Link(_))));
         let Some(Network::Join(path)) = Network::parse(c"ns:/run/netns/a:b") else { panic!() };
         assert_eq!(path, c"/run/netns/a:b");
+    }
+
+    #[test]
+    fn addresses_are_read_as_the_standard_library_reads_them() {
+        for text in [
+            "0.0.0.0",
+            "255.255.255.255",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.256",
+            "1..2.3",
+            "",
+            "a.b.c.d",
+            "::",
+            "::1",
+            "fd00::",
+            "fd00::2",
+            "1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:8:9",
+            "1::2::3",
+            ":1",
+            "1:",
+            ":::",
+            "1:2:3:4:5:6:7::",
+            "::2:3:4:5:6:7:8",
+            "1:2:3:4::5:6:7:8",
+            "12345::",
+            "g::",
+            "FE80::aB",
+            "1:::2",
+        ] {
+            assert_eq!(ip(text.as_bytes()), text.parse::<IpAddr>().ok(), "{text}");
+        }
     }
 
     #[test]

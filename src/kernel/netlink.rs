@@ -31,6 +31,7 @@ pub struct Message {
 impl Message {
     /// A message of this type, with flags besides those that all have; `fixed` is the structure that
     /// its type begins with.
+    #[must_use]
     pub fn new(kind: u16, flags: u16, fixed: &[u8]) -> Self {
         let mut message = Self { bytes: [0; MESSAGE_BYTES], length: HEADER_BYTES, is_whole: true };
         let flags = flags | header::NLM_F_REQUEST | header::NLM_F_ACK;

@@ -7,7 +7,7 @@ use super::root::{OPEN, open_directory};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, mkdirat, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
@@ -59,24 +59,19 @@ pub fn prepare(directory: &CStr, privileged: bool) -> Result<OwnedFd, Fault> {
 
 fn overlay(lower: &OwnedFd, memory: &OwnedFd, privileged: bool) -> Result<OwnedFd, Errno> {
     // The root of the overlay has the attributes of its upper layer: the mode of the directory's.
-    let mode = rustix::fs::fstat(lower)?;
+    let found = fstat(lower)?;
     let upper = make_folder(memory, c"upper")?;
-    rustix::fs::chmodat(
-        memory,
-        c"upper",
-        Mode::from_raw_mode(mode.st_mode),
-        rustix::fs::AtFlags::empty(),
-    )?;
+    chmodat(memory, c"upper", Mode::from_raw_mode(found.st_mode), AtFlags::empty())?;
     let work = make_folder(memory, c"work")?;
-    let made = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&made, c"lowerdir", DescriptorPath::of(lower).as_c_str()?)?;
-    fsconfig_set_string(&made, c"upperdir", DescriptorPath::of(&upper).as_c_str()?)?;
-    fsconfig_set_string(&made, c"workdir", DescriptorPath::of(&work).as_c_str()?)?;
+    let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&wanted, c"lowerdir", DescriptorPath::of(lower).as_c_str()?)?;
+    fsconfig_set_string(&wanted, c"upperdir", DescriptorPath::of(&upper).as_c_str()?)?;
+    fsconfig_set_string(&wanted, c"workdir", DescriptorPath::of(&work).as_c_str()?)?;
     if !privileged {
-        fsconfig_set_flag(&made, c"userxattr")?;
+        fsconfig_set_flag(&wanted, c"userxattr")?;
     }
-    fsconfig_create(&made)?;
-    fsmount(&made, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    fsconfig_create(&wanted)?;
+    fsmount(&wanted, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
 fn make_folder(memory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {

@@ -10,6 +10,7 @@ const MAX_USER_NAMESPACES: &CStr = c"/proc/sys/user/max_user_namespaces";
 
 /// Why a user namespace cannot be made, or is of no use; `user_namespaces(7)`, and Ubuntu's and
 /// Debian's own settings.
+#[must_use]
 pub fn user_namespaces() -> &'static [u8] {
     const SETTINGS: [(&str, &CStr, &str); 3] = [
         ("user.max_user_namespaces", MAX_USER_NAMESPACES, "0"),
@@ -42,6 +43,7 @@ pub fn user_namespaces() -> &'static [u8] {
 }
 
 /// Which limit on the number of processes applies: the user's, or that of a cgroup.
+#[must_use]
 pub fn processes() -> &'static [u8] {
     let mut hint = Text::new();
     hint.push("no more processes are allowed here: RLIMIT_NPROC (ulimit -u) is ");

@@ -50,23 +50,21 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
             .map_err(|fault| hints::explain(fault, join.path.to_bytes(), plan))?;
     }
     let channels = Channels::open(plan).map_err(explain)?;
-    let mut init_stack = match plan.init {
-        true => Some(Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?),
-        false => None,
-    };
+    let mut init_stack = None;
+    if plan.init {
+        init_stack = Some(Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?);
+    }
     let mut taken = Vec::new();
     prepare::all(plan, &mut taken)?;
     let mut child = || {
         let stage = channels.stage(core::mem::take(&mut taken));
         let scratch = scratch.take().unwrap_or_default();
         let life = Life { plan, signals, scratch };
-        match init_stack.as_mut() {
-            Some(stack) => init::run(life, stage, stack, failure),
-            None => {
-                *failure = Some(life.become_program(stage));
-                status::FAILED
-            }
+        if let Some(stack) = init_stack.as_mut() {
+            return init::run(life, stage, stack, failure);
         }
+        *failure = Some(life.become_program(stage));
+        status::FAILED
     };
     let cloned = clone(&mut stack, plan.memory(), plan.namespaces, &mut child);
     drop(stack);
@@ -144,15 +142,16 @@ impl Channels {
         let is_out_of_sight = plan.processes.is_some() || plan.namespaces.contains(Namespaces::PID);
         // Before Linux 5.3 a race with the launcher's own death stays.
         let file = is_out_of_sight.then(|| pidfd_open(process, PidfdFlags::empty()).ok()).flatten();
-        let go_ahead = match plan.assists.is_empty() {
-            true => None,
-            false => Some(pipe_with(PipeFlags::CLOEXEC).doing(&CONNECT)?),
-        };
+        let mut go_ahead = None;
+        if !plan.assists.is_empty() {
+            go_ahead = Some(pipe_with(PipeFlags::CLOEXEC).doing(&CONNECT)?);
+        }
         let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
-        let terminal = match plan.terminal {
-            true => Some(socketpair(family, kind, SocketFlags::CLOEXEC, None).doing(&CONNECT)?),
-            false => None,
-        };
+        let mut terminal = None;
+        if plan.terminal {
+            let pair = socketpair(family, kind, SocketFlags::CLOEXEC, None);
+            terminal = Some(pair.doing(&CONNECT)?);
+        }
         let own_file = if plan.init { Some(own_file::open()?) } else { None };
         Ok(Self { parent: Parent { process, file }, own_file, go_ahead, terminal })
     }

@@ -144,7 +144,7 @@ fn wait_for(
     let mut files = [
         PollFd::new(signals, PollFlags::IN),
         PollFd::new(if speaks { terminal } else { signals }, when(speaks)),
-        PollFd::new(if hears { &input } else { &input }, when(hears)),
+        PollFd::new(&input, when(hears)),
     ];
     // A file that is not listened to reports its end all the same, so it is left out.
     let count = if hears { 3 } else { 2 };

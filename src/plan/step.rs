@@ -177,7 +177,9 @@ impl<'a> Step<'a> {
             Self::ConfigureLink(link) => network::configure_link(&link.addresses, &link.gateways),
             Self::TakeVolume(place, volume) => {
                 let taken = volume::take(volume, None)?;
-                stage.taken.get_mut(place.0).map(|free| *free = Some(taken));
+                if let Some(free) = stage.taken.get_mut(place.0) {
+                    *free = Some(taken);
+                }
                 Ok(())
             }
             Self::MakeMountsPrivate { sees_new_mounts } => mounts::make_private(*sees_new_mounts),
@@ -218,7 +220,7 @@ impl<'a> Step<'a> {
                 let own_file = stage.own_file.map(|file| file.as_raw_fd());
                 close_all_but(*first, [launcher, own_file]).doing(&CLOSE)
             }
-            Self::Limit(limit) => process::limit(limit.resource, limit.values.clone()),
+            Self::Limit(limit) => process::limit(limit.resource, limit.values),
             Self::Nice(value) => process::nice(*value),
             Self::Processors(set) => process::processors(set),
             Self::ChangeDirectory(directory) => chdir(*directory).doing(&CHANGE),

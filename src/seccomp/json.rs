@@ -63,19 +63,19 @@ pub fn parse(bytes: &[u8], host: &Host) -> Result<Profile, Error<'static>> {
     let parsed = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| {
         value::parse_bounded(DEPTH_MAX, next, lexer)
     });
-    match parsed {
-        Ok(value) => read(&value, host),
-        Err(_) => {
-            let read = bytes.len() - lexer.as_slice().len();
-            let before = bytes.get(..read).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-            let mut place = Text::new();
-            place.push("line ").push_number(line as u64);
-            place.push(", column ").push_number(column as u64);
-            Err(Error::usage("read the seccomp profile,", place.leak(), "this is not JSON", b""))
-        }
+    if let Ok(value) = parsed {
+        return read(&value, host);
     }
+    let read = bytes.len() - lexer.as_slice().len();
+    let before = bytes.get(..read).unwrap_or_default();
+    // Short, and read once.
+    #[allow(clippy::naive_bytecount)]
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    let mut place = Text::new();
+    place.push("line ").push_number(line as u64);
+    place.push(", column ").push_number(column as u64);
+    Err(Error::usage("read the seccomp profile,", place.leak(), "this is not JSON", b""))
 }
 
 /// Reads a profile from JSON that was parsed already.

@@ -112,13 +112,13 @@ fn volume_options_hold() {
 fn a_volume_shows_what_the_host_mounts_later_if_asked() {
     let scratch = root();
     scratch.folder("data/below");
-    let script = r#"mount --bind data data; mount --make-shared data
+    let script = r"mount --bind data data; mount --make-shared data
         for option in slave shared private; do
             $MC -v ./data:/d:$option /bin/busybox sh -c 'while [ ! -e /d/go ]; do busybox sleep 0.05; done; busybox ls /d/below' > out-$option &
             sleep 0.2
             mount -t tmpfs x data/below; touch data/below/later data/go
             wait; umount data/below; rm data/go
-        done; cat out-slave; echo; cat out-shared; echo; cat out-private"#;
+        done; cat out-slave; echo; cat out-shared; echo; cat out-private";
     let mut command = Command::new("unshare");
     command.args(["-m", "bash", "-ec", script]).env("MC", crate::util::launcher());
     let seen = run(command.current_dir(scratch.path(""))).success();

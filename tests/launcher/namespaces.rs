@@ -212,7 +212,7 @@ fn start(scratch: &Scratch, options: &[&str], script: &str) -> Child {
     let program = ["/bin/busybox", "sh", "-c", script];
     let words = options.iter().chain(&program);
     let mut command = scratch.launcher(words);
-    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     for _ in 0..200 {
         let inside = children_of(child.id());
         let is_there = |pid: &u32| {
@@ -224,6 +224,7 @@ fn start(scratch: &Scratch, options: &[&str], script: &str) -> Child {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    end(&mut child);
     panic!("the program did not start");
 }
 
