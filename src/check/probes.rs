@@ -13,7 +13,9 @@ use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
-use rustix::process::{WaitOptions, geteuid, waitpid};
+use rustix::process::{
+    DumpableBehavior, WaitOptions, getegid, geteuid, set_dumpable_behavior, waitpid,
+};
 
 /// Who tries.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub fn attempt(
         if whose == As::Nobody && geteuid().is_root() {
             set_groups(&[]).map_err(|fault| fault.errno)?;
             switch_to(NOBODY, NOBODY).map_err(|fault| fault.errno)?;
+            // Its files in /proc are its own again.
+            set_dumpable_behavior(DumpableBehavior::Dumpable)?;
         }
         unshare(kinds)?;
         act()
@@ -62,16 +66,28 @@ fn in_child(act: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
 
 /// Lays memory over a directory, as --ephemeral does.
 pub fn overlay(whose: As) -> Result<(), Errno> {
-    let is_user = whose == As::Nobody;
+    let kinds = match whose {
+        As::Caller => Namespaces::MOUNT,
+        As::Nobody => Namespaces::MOUNT.and(Namespaces::USER),
+    };
+    // Inside, the ids are not known before they are mapped.
+    let user = if geteuid().is_root() { NOBODY } else { geteuid().as_raw() };
+    let group = if geteuid().is_root() { NOBODY } else { getegid().as_raw() };
     let made = || {
-        if is_user {
-            let map = id_map::own_lines();
-            write_maps(map.0, map.1)?;
+        if whose == As::Nobody {
+            write_maps(line(user), line(group))?;
         }
         mounts::make_private(false)?;
-        overlay::prepare(c"/", !is_user).map(drop)
+        overlay::prepare(c"/usr", whose == As::Caller).map(drop)
     };
-    made().map_err(|fault| fault.errno)
+    attempt(whose, kinds, || made().map_err(|fault| fault.errno))
+}
+
+/// A map of one id, as root's.
+fn line(id: u32) -> &'static [u8] {
+    let mut text = Text::new();
+    text.push("0 ").push_number(id.into()).push(" 1\n");
+    text.leak()
 }
 
 /// Maps the ids of a copy of a mount.

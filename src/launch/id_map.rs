@@ -5,12 +5,11 @@ use super::assist::name_of;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone};
-use crate::text::Text;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, getegid, geteuid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 static MAKE: Operation = Operation {
     words: "make a user namespace for the ids of a volume",
@@ -49,15 +48,4 @@ fn map(holder: Pid, users: &[u8], groups: &[u8]) -> Result<OwnedFd, Errno> {
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     openat(CWD, name_of(holder, "ns/user"), flags, Mode::empty())
-}
-
-/// The maps of the caller's own ids as root's.
-#[must_use]
-pub fn own_lines() -> (&'static [u8], &'static [u8]) {
-    let line = |id: u32| {
-        let mut text = Text::new();
-        text.push("0 ").push_number(id.into()).push(" 1\n");
-        text.leak()
-    };
-    (line(geteuid().as_raw()), line(getegid().as_raw()))
 }
