@@ -82,7 +82,7 @@ pub fn capability(name: &[u8]) -> Option<CapabilitySet> {
 }
 
 /// What Docker and Podman hide: what tells about the host or reaches its hardware.
-pub const MASKED: [&CStr; 13] = [
+pub const MASKED: [&CStr; 15] = [
     c"/proc/acpi",
     c"/proc/asound",
     c"/proc/interrupts",
@@ -93,6 +93,8 @@ pub const MASKED: [&CStr; 13] = [
     c"/proc/scsi",
     c"/proc/timer_list",
     c"/proc/timer_stats",
+    c"/sys/dev/block",
+    c"/sys/devices/system/cpu/cpu*/thermal_throttle",
     c"/sys/devices/virtual/powercap",
     c"/sys/firmware",
     c"/sys/fs/selinux",

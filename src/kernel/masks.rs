@@ -3,10 +3,11 @@
 use super::devices::null_device;
 use super::filesystem::{self, FileSystem};
 use super::inside;
-use super::mounts::{attach, clone_tree, mount_point_for, remount_read_only};
+use super::mounts::{Name, attach, clone_tree, mount_point_for, remount_read_only};
 use crate::error::{Doing, Fault, Object, Operation};
 use crate::kernel::inside::MountPoint;
 use crate::sys::mounts::{Change, Reach, change};
+use crate::text::cut;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -54,25 +55,41 @@ const NOTHING: FileSystem<'static> = FileSystem {
     attributes: FileSystem::READ_ONLY,
 };
 
-/// Hides what is at `path`: a directory shows as an empty one, a file as an empty device.
+/// Hides what is at `path`: a directory shows as an empty one, a file as an empty device. A `*` stands
+/// for the numbers from 0 on, up to the first of which there is nothing.
 ///
 /// # Errors
 ///
 /// Those of open(2) and of mounting. That there is nothing to hide is none.
 pub fn hide(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
-    let Some(place) = places.open(path).doing(&HIDE)? else { return Ok(()) };
+    let (before, Some(behind)) = cut(path.to_bytes(), b'*') else {
+        return hide_one(places, path).doing(&HIDE).map(drop);
+    };
+    for number in 0_u8.. {
+        let mut name = Name::new();
+        name.push(before).push_number(number.into()).push(behind);
+        if !hide_one(places, name.as_c_str().doing(&HIDE)?).doing(&HIDE)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there was something.
+fn hide_one(places: &Places<'_>, path: &CStr) -> Result<bool, Errno> {
+    let Some(place) = places.open(path)? else { return Ok(false) };
     if mount_point_for(&place) == MountPoint::Directory {
         let mounted = || places.open(path)?.ok_or(Errno::NOENT);
-        return filesystem::mount_on(&place, &NOTHING, mounted).map(drop).doing(&HIDE);
+        return filesystem::mount_on(&place, &NOTHING, mounted).map(|_| true);
     }
-    let null = null_device().doing(&HIDE)?;
+    let null = null_device()?;
     match clone_tree(&null, Reach::Mount).and_then(|tree| attach(&tree, &place)) {
         Err(Errno::NOSYS) => {
             super::mounts::bind_by_names(&null, &place, |from, onto| mount_bind(from, onto))
         }
         answer => answer,
     }
-    .doing(&HIDE)
+    .map(|()| true)
 }
 
 /// Keeps what is at `path` from being written to.

@@ -142,32 +142,55 @@ pub(super) fn bind_by_names(
     bind(DescriptorPath::of(from).as_c_str()?, DescriptorPath::of(onto).as_c_str()?)
 }
 
-/// The name of an open file in /proc, for calls that take only names; proc(5), `/proc/pid/fd`.
-pub(super) struct DescriptorPath([u8; 32]);
+/// A short name that is put together without a heap; what does not fit makes it none.
+pub(super) struct Name {
+    bytes: [u8; 64],
+    length: usize,
+}
 
-impl DescriptorPath {
-    pub fn of(file: impl AsFd) -> Self {
-        let number = file.as_fd().as_raw_fd().unsigned_abs();
-        let mut path = [0; 32];
-        let mut places = path.iter_mut();
-        let mut put = |byte| {
-            if let Some(place) = places.next() {
-                *place = byte;
-            }
-        };
-        b"/proc/self/fd/".iter().for_each(|byte| put(*byte));
+impl Name {
+    pub fn new() -> Self {
+        Self { bytes: [0; 64], length: 0 }
+    }
+
+    pub fn push(&mut self, part: &[u8]) -> &mut Self {
+        let end = self.length + part.len();
+        if let Some(place) = self.bytes.get_mut(self.length..end) {
+            place.copy_from_slice(part);
+        }
+        self.length = end;
+        self
+    }
+
+    pub fn push_number(&mut self, number: u32) -> &mut Self {
         let mut divisor = 1;
         while number / divisor >= 10 {
             divisor *= 10;
         }
         while divisor > 0 {
-            put(b'0' + (number / divisor % 10) as u8);
+            self.push(&[b'0' + (number / divisor % 10) as u8]);
             divisor /= 10;
         }
-        Self(path)
+        self
     }
 
     pub fn as_c_str(&self) -> Result<&CStr, Errno> {
-        CStr::from_bytes_until_nul(&self.0).map_err(|_| Errno::INVAL)
+        let whole = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
+        CStr::from_bytes_with_nul(whole).map_err(|_| Errno::INVAL)
+    }
+}
+
+/// The name of an open file in /proc, for calls that take only names; proc(5), `/proc/pid/fd`.
+pub(super) struct DescriptorPath(Name);
+
+impl DescriptorPath {
+    pub fn of(file: impl AsFd) -> Self {
+        let mut name = Name::new();
+        name.push(b"/proc/self/fd/").push_number(file.as_fd().as_raw_fd().unsigned_abs());
+        Self(name)
+    }
+
+    pub fn as_c_str(&self) -> Result<&CStr, Errno> {
+        self.0.as_c_str()
     }
 }
