@@ -4,8 +4,10 @@
 //! as ignored, with the reason. `MINI_CONTAINER_MUST=all` says that nothing may be missing: then it
 //! fails instead, so that no skip can hide where everything is there.
 
+mod crowd;
 mod descriptors;
 mod errors;
+mod escapes;
 mod fallbacks;
 mod hardened;
 mod host;
@@ -39,8 +41,10 @@ fn main() {
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
         ("errors", errors::TESTS),
+        ("escapes", escapes::TESTS),
         ("fallbacks", fallbacks::TESTS),
         ("host", host::TESTS),
+        ("crowd", crowd::TESTS),
     ]
     .into_iter()
     .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))

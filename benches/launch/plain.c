@@ -1,0 +1,8 @@
+/* The floor of `mini-container --rootfs DIR PROGRAM`. */
+#define NAMESPACES CLONE_NEWNS
+#include "floor.h"
+
+static void child(void) {
+    enter(open_root(), 3);
+    if (launcher_lives()) become_program();
+}
