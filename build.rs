@@ -52,7 +52,7 @@ fn main() {
 /// and sound know are left empty; what a file system on the network passes on is there.
 fn write_errno_texts() {
     const ERRNO_MAX: i32 = 131;
-    let can_come = |number| matches!(number, 1..=40 | 61 | 71 | 75 | 80 | 87 | 95 | 97..=101 | 107 | 110..=113 | 116 | 117 | 121 | 122 | 126..=131);
+    let can_come = |number| matches!(number, 1..=40 | 61 | 71 | 75 | 80 | 87 | 93 | 95 | 97..=101 | 105 | 107 | 110..=113 | 116 | 117 | 121 | 122 | 126..=131);
     let text = |number| match number {
         // As strerror(3) has them, where the kernel's header says something that nobody knows.
         9 => "Bad file descriptor",

@@ -31,13 +31,13 @@ static int answer(const char *what, long result) {
 }
 
 /* A chroot below, and up from a directory outside it: the one that is open as `fd`, or the present. */
-static void climb(int fd) {
+static void climb(int fd, const char *marker) {
     mkdir("below", 0700);
     if (chroot("below")) { perror("chroot"); return; }
     if (fd >= 0 && fchdir(fd)) { perror("fchdir"); return; }
     for (int i = 0; i < 64; i++) if (chdir("..")) break;
     if (chroot(".")) { perror("chroot"); return; }
-    answer("climbed to the host's root", access("/host-marker", F_OK));
+    answer("climbed to the host's root", access(marker, F_OK));
 }
 
 /* Letters for the terminal's own input. */
@@ -79,8 +79,8 @@ static void nest(void) {
 #endif
 }
 
-static void trace(int process) {
-    char path[64], byte;
+static void trace(int process, const char *marker) {
+    char path[256], byte;
     struct iovec here = {&byte, 1}, there = {(void *)0x1000, 1};
     answer("PTRACE_ATTACH", ptrace(PTRACE_ATTACH, process, 0, 0));
     answer("PTRACE_SEIZE", ptrace(PTRACE_SEIZE, process, 0, 0));
@@ -89,7 +89,7 @@ static void trace(int process) {
     answer("opening its memory", open(path, O_RDWR));
     snprintf(path, sizeof path, "/proc/%d/exe", process);
     answer("opening its file", open(path, O_WRONLY));
-    snprintf(path, sizeof path, "/proc/%d/root/host-marker", process);
+    snprintf(path, sizeof path, "/proc/%d/root%s", process, marker);
     answer("looking through its root", access(path, F_OK));
 }
 
@@ -151,12 +151,13 @@ static void swap(const char *one, const char *other) {
 int main(int count, char **words) {
     const char *name = count > 1 ? words[1] : "";
     const char *first = count > 2 ? words[2] : "0";
-    if (!strcmp(name, "climb")) climb(-1);
-    else if (!strcmp(name, "climb-from")) climb(atoi(first));
+    if (!strcmp(name, "climb")) climb(-1, first);
+    else if (!strcmp(name, "climb-from")) climb(atoi(first), count > 3 ? words[3] : "/");
     else if (!strcmp(name, "type")) type();
     else if (!strcmp(name, "nest")) nest();
-    else if (!strcmp(name, "trace")) trace(atoi(first));
+    else if (!strcmp(name, "trace")) trace(atoi(first), count > 3 ? words[3] : "/");
     else if (!strcmp(name, "overwrite")) overwrite(atoi(first));
+    else if (!strcmp(name, "who")) printf("%d\n", geteuid());
     else if (!strcmp(name, "keys")) keys();
     else if (!strcmp(name, "disk")) disk();
     else if (!strcmp(name, "swap") && count > 3) swap(words[2], words[3]);
