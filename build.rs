@@ -35,6 +35,8 @@ fn main() {
         arguments.push(format!("-B{}", folder.display()));
         // Constants and code in one segment: one page less in memory.
         arguments.push("-Wl,--no-rosegment".into());
+        // Functions that are alike, and strings that are the end of another one, once.
+        arguments.extend(["-Wl,--icf=all".into(), "-Wl,-O2".into()]);
     }
     if lld.is_some() || is_cross {
         // In a cross build without a toolchain's lld, cc looks for ld.lld in PATH.

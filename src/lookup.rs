@@ -4,14 +4,13 @@
 use crate::container::{Filter, IdMap, IdRange, Isolation, Security, number};
 use crate::error::{Doing, Error, Object, Operation, Why, status};
 use crate::kernel::caller::Caller;
+use crate::kernel::settings::read_file;
 use crate::plan::Program;
 use crate::seccomp::{Architecture, Host, KernelVersion, Profile, compile, json};
 use crate::sys::seccomp::Flags;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::{Errno, read, retry_on_intr};
 use rustix::system::uname;
 use rustix::thread::CapabilitySet;
 
@@ -57,29 +56,6 @@ fn program(profile: &Profile) -> Result<Program, Error<'static>> {
 fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
     let content = read_file(path).doing(&READ);
     content.map_err(|fault| fault.into_error(path.to_bytes(), b""))
-}
-
-/// More than any file that is read here.
-const BYTES_MAX: usize = 1 << 22;
-
-/// Reads a file whole.
-///
-/// # Errors
-///
-/// open(2), read(2); `EFBIG` for one that cannot be meant.
-pub fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
-    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut content = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        let length = retry_on_intr(|| read(&file, &mut piece))?;
-        content.extend_from_slice(piece.get(..length).unwrap_or_default());
-        match length {
-            0 => return Ok(content),
-            _ if content.len() > BYTES_MAX => return Err(Errno::FBIG),
-            _ => {}
-        }
-    }
 }
 
 /// Puts ranges in the place of `auto`; subuid(5), subgid(5).

@@ -118,8 +118,8 @@ static void child(void) {
     write_file("/proc/self/uid_map", "0 0 1\n", 6);
     write_file("/proc/self/gid_map", "0 0 1\n", 6);
     CALL(unshare, CLONE_NEWTIME);
-    CALL(prctl, PR_SET_DUMPABLE, 0);
     loopback_up();
+    CALL(prctl, PR_SET_DUMPABLE, 0);
     root = open_root();
     proc = mount_in(root, "/proc", "proc", 0, NO_DEVICES_OR_PROGRAMS);
     sys = mount_in(root, "/sys", "sysfs", 0, NO_WRITES_DEVICES_OR_PROGRAMS);

@@ -1,9 +1,9 @@
 //! What is tried, each in a process of its own that is thrown away, with what it made.
 
 use crate::kernel::identity::{set_groups, switch_to, write_maps};
+use crate::kernel::settings::read_file;
 use crate::kernel::{mounts, overlay};
 use crate::launch::id_map;
-use crate::lookup::read_file;
 use crate::sys::mounts::{Change, Reach, change};
 use crate::sys::namespaces::{Namespaces, unshare};
 use crate::sys::process::{Memory, Stack, clone};

@@ -2,8 +2,10 @@
 //! words of a hint.
 
 use crate::text::{Text, cut, parts, read_start};
+use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
 const MAX_USER_NAMESPACES: &CStr = c"/proc/sys/user/max_user_namespaces";
@@ -100,6 +102,29 @@ fn read_value<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
 fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     read_start(&file, buffer).ok()
+}
+
+/// More than any file that is read here.
+const BYTES_MAX: usize = 1 << 22;
+
+/// Reads a file whole.
+///
+/// # Errors
+///
+/// open(2), read(2); `EFBIG` for one that cannot be meant.
+pub fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut content = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let length = retry_on_intr(|| rustix::io::read(&file, &mut piece))?;
+        content.extend_from_slice(piece.get(..length).unwrap_or_default());
+        match length {
+            0 => return Ok(content),
+            _ if content.len() > BYTES_MAX => return Err(Errno::FBIG),
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,18 +2,20 @@
 //! connects its network namespace.
 
 use super::hints;
+use super::pasta::Pasta;
 use crate::container::{Link, keep};
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
 use crate::kernel::network::{self, LinkKind};
 use crate::plan::{Assist, Plan};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
+use crate::sys::signals::Before;
 use crate::text::{Text, parts};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, write};
-use rustix::process::{Pid, WaitOptions, geteuid, waitpid};
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 static GO: Operation = Operation::new("tell the child to go on");
 static MAP: Operation = Operation {
@@ -30,7 +32,7 @@ static MAP: Operation = Operation {
     ],
 };
 
-/// Does all that the plan asks for, and lets the child go on.
+/// Does all that the plan asks for, and lets the child go on; returns what runs beside it.
 ///
 /// # Errors
 ///
@@ -39,8 +41,10 @@ pub fn all<'a>(
     plan: &'a Plan<'a>,
     child: Pid,
     go_ahead: Option<&(OwnedFd, OwnedFd)>,
-) -> Result<(), Error<'a>> {
-    let Some((_, ours)) = go_ahead else { return Ok(()) };
+    signals: Before,
+) -> Result<Option<Pasta>, Error<'a>> {
+    let Some((_, ours)) = go_ahead else { return Ok(None) };
+    let mut pasta = None;
     for assist in &plan.assists {
         match assist {
             Assist::MapIds { users, groups, directly: true } => {
@@ -48,19 +52,19 @@ pub fn all<'a>(
                 write_map(plan, child, "gid_map", groups)?;
             }
             Assist::MapIds { users, groups, directly: false } => {
-                run_helper(&HELPERS[0], child, users)?;
-                run_helper(&HELPERS[1], child, groups)?;
+                run_helper(&HELPERS[0], child, users, signals)?;
+                run_helper(&HELPERS[1], child, groups, signals)?;
             }
             Assist::Link(link) => {
                 connect(link, child)
                     .map_err(|fault| hints::explain(fault, link.parent.to_bytes(), plan))?;
             }
-            Assist::Pasta => run_pasta(child)?,
+            Assist::Pasta => pasta = Some(Pasta::connect(child, signals)?),
         }
     }
     match write(ours, b"g") {
         // The child is gone; why, it has left behind.
-        Err(Errno::PIPE) | Ok(_) => Ok(()),
+        Err(Errno::PIPE) | Ok(_) => Ok(pasta),
         Err(errno) => Err(hints::explain(Fault { operation: &GO, errno }, b"", plan)),
     }
 }
@@ -101,27 +105,6 @@ pub fn undo(plan: &Plan<'_>, child: Pid) {
     }
 }
 
-/// Runs pasta(1), which goes on by itself once it is connected, and ends when the namespace does.
-fn run_pasta(child: Pid) -> Result<(), Error<'static>> {
-    const PATHS: [&CStr; 2] = [c"/usr/bin/pasta", c"/usr/local/bin/pasta"];
-    let mut number = Text::new();
-    number.push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-    let number = keep(number.as_bytes().to_vec()).unwrap_or_default();
-    let mut words = [c"pasta", c"--quiet", c"--config-net"].to_vec();
-    if geteuid().is_root() {
-        // Or else it would become nobody, who may not enter the namespace.
-        words.extend_from_slice(&[c"--runas", c"0"]);
-    }
-    words.push(number);
-    let why = match run(&PATHS, &words) {
-        Ok(0) => return Ok(()),
-        Ok(_) => Why::Text("it could not connect the container"),
-        Err(errno) => Why::Errno(errno),
-    };
-    let hint = b"it is in the package passt";
-    Err(Error::new("run", PATHS[0].to_bytes(), why, hint, status::FAILED))
-}
-
 fn write_map<'a>(plan: &Plan<'a>, child: Pid, name: &str, lines: &[u8]) -> Result<(), Error<'a>> {
     let path = name_of(child, name);
     let written = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
@@ -143,7 +126,12 @@ const HELPERS: [Helper; 2] = [
 ];
 
 /// Runs newuidmap(1) or newgidmap(1) for these lines.
-fn run_helper(helper: &'static Helper, child: Pid, lines: &[u8]) -> Result<(), Error<'static>> {
+fn run_helper(
+    helper: &'static Helper,
+    child: Pid,
+    lines: &[u8],
+    signals: Before,
+) -> Result<(), Error<'static>> {
     let name = helper.paths[0];
     let mut number = Text::new();
     number.push_number(child.as_raw_nonzero().get().unsigned_abs().into());
@@ -155,7 +143,7 @@ fn run_helper(helper: &'static Helper, child: Pid, lines: &[u8]) -> Result<(), E
     let failed = |why, hint: Text| {
         Error::new("map ids with", name.to_bytes(), why, hint.leak(), status::FAILED)
     };
-    match run(&helper.paths, &words) {
+    match run(&helper.paths, &words, signals) {
         Ok(0) => Ok(()),
         Ok(_) => {
             let mut hint = Text::new();
@@ -174,29 +162,35 @@ fn run_helper(helper: &'static Helper, child: Pid, lines: &[u8]) -> Result<(), E
     }
 }
 
-/// Runs the first program that is there, and returns its exit status.
-pub fn run(paths: &[&CStr], words: &[&CStr]) -> Result<i32, Errno> {
+/// Runs the first program that is there, with signals as they were before the launcher, and returns
+/// its exit status.
+///
+/// # Errors
+///
+/// clone(2), execve(2).
+pub fn run(paths: &[&CStr], words: &[&CStr], signals: Before) -> Result<i32, Errno> {
     const STACK_BYTES: usize = 64 * 1024;
     let arguments = StringList::new(words);
     let environment = StringList::new(&[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
-    let mut failed = Errno::NOENT;
+    let mut failed = None;
     let mut child = || {
+        failed = signals.restore().err();
         for path in paths {
             match execve(path, &arguments, &environment) {
-                Errno::NOENT => {}
+                Errno::NOENT => failed = failed.or(Some(Errno::NOENT)),
                 errno => {
-                    failed = errno;
-                    return 1;
+                    failed = Some(errno);
+                    break;
                 }
             }
         }
-        1
+        status::FAILED
     };
     let mut stack = Stack::map(STACK_BYTES)?;
     let process = clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child)?;
     loop {
         if let Some((_, ended)) = waitpid(Some(process), WaitOptions::empty())? {
-            return ended.exit_status().ok_or(Errno::INTR);
+            return failed.map_or_else(|| ended.exit_status().ok_or(Errno::INTR), Err);
         }
     }
 }

@@ -5,9 +5,11 @@
 //! it leaves in a [`Failure`], which both see in any case, and the launcher turns that into words.
 
 mod assist;
+mod guard;
 mod hints;
 pub mod id_map;
 pub mod init;
+mod pasta;
 mod prepare;
 mod relay;
 mod wait;
@@ -69,11 +71,14 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
     let cloned = clone(&mut stack, plan.memory(), plan.namespaces, &mut child);
     drop(stack);
     let program = cloned.doing(&CLONE).map_err(explain)?;
-    if let Err(error) = assist::all(plan, program, channels.go_ahead.as_ref()) {
-        let _ = kill_process(program, Signal::KILL);
-        let _ = wait::until_end(program, None);
-        return Err(error);
-    }
+    let beside = match assist::all(plan, program, channels.go_ahead.as_ref(), signals) {
+        Ok(beside) => beside,
+        Err(error) => {
+            let _ = kill_process(program, Signal::KILL);
+            let _ = wait::until_end(program, None);
+            return Err(error);
+        }
+    };
     let ended = match channels.terminal {
         Some((ours, theirs)) => {
             drop(theirs);
@@ -81,6 +86,7 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
         }
         None => wait::until_end(program, plan.timeout),
     };
+    drop(beside);
     assist::undo(plan, program);
     let status = ended.doing(&WAIT).map_err(explain)?;
     match failure.take() {

@@ -2,24 +2,20 @@
 //! program writes comes back, and the size follows. The caller's is raw meanwhile, so that the keys
 //! that make signals do so inside; however this ends, it is set back.
 
+use super::guard::Guard;
 use super::wait::{self, SIGNALS};
 use crate::plan::Plan;
-use crate::sys::files::{close_all_but, standard_input, standard_output};
-use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::files::{standard_input, standard_output};
 use crate::sys::signals::{self, SignalSet};
 use core::mem::MaybeUninit;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
 use rustix::io::{Errno, IoSliceMut, read, retry_on_intr, write};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, setsid, waitpid,
-};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::system::sysinfo;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
-use rustix::thread::set_name;
 
 /// What tells of another size of the caller's terminal.
 const SIZE: SignalSet = SignalSet::of(&[Signal::WINCH]);
@@ -38,7 +34,7 @@ pub struct Relay {
 /// killed.
 struct Caller {
     before: Option<Termios>,
-    guard: Option<Pid>,
+    _guard: Option<Guard>,
 }
 
 impl Caller {
@@ -47,43 +43,25 @@ impl Caller {
         let before = tcgetattr(standard_input()).ok();
         let mut guard = None;
         if let Some(before) = &before {
-            guard = post_guard(before).ok();
+            guard = Guard::post(None, || set_back(before)).ok();
             let mut raw = before.clone();
             raw.make_raw();
             let _ = tcsetattr(standard_input(), OptionalActions::Drain, &raw);
         }
-        Self { before, guard }
+        Self { before, _guard: guard }
     }
 }
 
 impl Drop for Caller {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            let _ = tcsetattr(standard_input(), OptionalActions::Drain, before);
-        }
-        if let Some(guard) = self.guard {
-            let _ = kill_process(guard, Signal::KILL);
-            let _ = waitpid(Some(guard), WaitOptions::empty());
+            set_back(before);
         }
     }
 }
 
-/// A process that does nothing but wait for the launcher's death, and then sets the terminal back.
-fn post_guard(before: &Termios) -> Result<Pid, Errno> {
-    const STACK_BYTES: usize = 64 * 1024;
-    let launcher = pidfd_open(getpid(), PidfdFlags::empty())?;
-    let mut guard = || {
-        // What kills the launcher's group or session, or all of its name, is not to kill this.
-        let _ = setsid();
-        let _ = set_name(c"terminal-guard");
-        let _ = close_all_but(1, [Some(launcher.as_raw_fd()), None]);
-        let mut files = [PollFd::new(&launcher, PollFlags::IN)];
-        while poll(&mut files, None) == Err(Errno::INTR) {}
-        let _ = tcsetattr(standard_input(), OptionalActions::Now, before);
-        0
-    };
-    let mut stack = Stack::map(STACK_BYTES)?;
-    clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut guard)
+fn set_back(before: &Termios) {
+    let _ = tcsetattr(standard_input(), OptionalActions::Now, before);
 }
 
 /// What a terminal reads as the end of a file.

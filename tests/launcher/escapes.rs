@@ -306,6 +306,7 @@ fn a_new_user_namespace() {
 }
 
 fn a_setuid_program() {
+    const ALLOWED: [&str; 2] = ["--security-opt", "no-new-privileges=false"];
     let scratch = root();
     run(Command::new("chmod").arg("4755").arg(scratch.path("rootfs/attack"))).success();
     let who = |options: &[&str], program: &str| {
@@ -313,7 +314,6 @@ fn a_setuid_program() {
         let words: Vec<_> = user.iter().chain(options).chain(&[program, "who"]).copied().collect();
         run(&mut scratch.launcher(words)).success()
     };
-    const ALLOWED: [&str; 2] = ["--security-opt", "no-new-privileges=false"];
     assert_eq!(who(&[], "/attack"), "1000\n");
     assert_eq!(who(&ALLOWED, "/attack"), "0\n", "it would be root otherwise");
     let nosuid = [&ALLOWED[..], &["-v", "./rootfs:/v:nosuid"]].concat();

@@ -12,6 +12,7 @@ tests![
     without_privilege_it_is_refused needs UserNamespaces;
     the_hosts_network_can_be_kept needs Launch;
     pasta_connects_without_privilege needs Root, Program("pasta"), Program("unshare");
+    pasta_that_is_missing_is_named needs Root, Program("pasta"), Program("unshare");
     names_are_looked_up_as_on_the_host needs Root, Program("ip"), Program("unshare");
 ];
 
@@ -132,14 +133,23 @@ fn pasta_connects_without_privilege() {
         ip link add eth7 type veth peer name other; ip addr add 10.6.0.2/24 dev eth7; ip link set eth7 up; ip link set other up; ip route add default via 10.6.0.1
         setpriv --reuid {} --regid {} --clear-groups $MC --all --network pasta /bin/busybox sh -c 'busybox ip -o addr; busybox ip route'
         for options in --all \"--isolate process\"; do $MC -r rootfs2 $options --network pasta /bin/busybox sh -c 'busybox ip -o addr; busybox ip route'; done
-        for i in $(seq 40); do pgrep -x 'pasta(.avx2)?' >/dev/null || break; sleep 0.1; done; [ $i -lt 40 ] && echo gone",
+        $MC -r rootfs2 --all --network pasta /bin/busybox sleep 30 & sleep 0.5; pgrep -f 'confi[g]-net' >/dev/null && echo runs; kill -KILL $!
+        for i in $(seq 40); do pgrep -f 'confi[g]-net' >/dev/null || break; sleep 0.1; done; [ $i -lt 40 ] && echo gone",
         crate::util::ORDINARY, crate::util::ORDINARY
     );
     let ended = on_host(&scratch, &script);
     let seen = &ended.output;
     assert_eq!(seen.matches("inet 10.6.0.2/24").count(), 3, "{seen}{}", ended.errors);
     assert_eq!(seen.matches("default via 10.6.0.1").count(), 3, "{seen}{}", ended.errors);
-    assert!(seen.ends_with("gone\n"), "{seen}{}", ended.errors);
+    assert!(seen.ends_with("runs\ngone\n"), "{seen}{}", ended.errors);
+}
+
+/// Without the program, the error names it and the package.
+fn pasta_that_is_missing_is_named() {
+    let scratch = root();
+    let line = "mount -t tmpfs x /usr/local; for f in /usr/bin/pasta*; do mount --bind /dev/null $f; done; $MC --network pasta /bin/busybox true";
+    on_host(&scratch, line)
+        .fails(125, &["run /usr/bin/pasta: Permission denied", "the package passt"]);
 }
 
 fn names_are_looked_up_as_on_the_host() {
