@@ -21,6 +21,7 @@ static READ: Operation = Operation { on: Object::Target, ..Operation::new("read"
 /// # Errors
 ///
 /// What is wrong with its profile.
+#[inline(never)]
 pub fn filters<'a>(security: &Security<'a>) -> Result<Vec<Program>, Error<'a>> {
     let capabilities = security.capabilities.unwrap_or(CapabilitySet::all());
     let mut programs = Vec::new();
@@ -63,6 +64,7 @@ fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
 /// # Errors
 ///
 /// That the caller has none.
+#[inline(never)]
 pub fn ids<'a>(isolation: &mut Isolation<'a>, caller: Caller) -> Result<(), Error<'a>> {
     if matches!(isolation.users, IdMap::Auto) {
         isolation.users = ranges(c"/etc/subuid", caller.user, caller)?;

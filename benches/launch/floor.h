@@ -25,7 +25,6 @@
 #define HEAP_BYTES 262144
 #define STACK_BYTES 196608
 #define GUARD_BYTES 65536
-#define RECORD_BYTES 720
 #define STAT_BYTES 256
 #define WAIT_NANOSECONDS 20000000
 
@@ -221,7 +220,6 @@ void begin(long *stack) {
     memory = (char *)CALL(mmap, 0, STACK_BYTES, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1);
     CALL(mprotect, memory, GUARD_BYTES, PROT_NONE);
-    CALL(mmap, 0, RECORD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
     launcher = CALL(getpid);
     if (NAMESPACES & CLONE_NEWPID) launcher_file = CALL(pidfd_open, launcher, 0);
     CLONE(CLONE_VM | CLONE_VFORK | NAMESPACES | SIGCHLD, memory + STACK_BYTES, run_child, program);

@@ -46,6 +46,7 @@ pub fn user_namespaces() -> &'static [u8] {
 
 /// Which limit on the number of processes applies: the user's, or that of a cgroup.
 #[must_use]
+#[inline(never)]
 pub fn processes() -> &'static [u8] {
     let mut hint = Text::new();
     hint.push("no more processes are allowed here: RLIMIT_NPROC (ulimit -u) is ");
@@ -99,6 +100,7 @@ fn read_value<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     read(path, buffer).map(|content| cut(content, b'\n').0)
 }
 
+#[inline(never)]
 fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     read_start(&file, buffer).ok()
@@ -112,6 +114,7 @@ const BYTES_MAX: usize = 1 << 22;
 /// # Errors
 ///
 /// open(2), read(2); `EFBIG` for one that cannot be meant.
+#[inline(never)]
 pub fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut content = Vec::new();

@@ -21,8 +21,9 @@ use crate::kernel::program::{Refusal, SCRATCH_BYTES};
 use crate::kernel::{namespaces, own_file};
 use crate::plan::{Plan, Stage, Step};
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Stack, clone, share};
+use crate::sys::process::{Memory, Stack, clone, share};
 use crate::sys::signals::{self, Before};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use relay::Relay;
 use rustix::fd::{AsFd, OwnedFd};
@@ -43,9 +44,7 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
     let signals = signals::hold(relay::signals(plan)).doing(&BLOCK).map_err(explain)?;
     let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
-    let Record { failure, scratch } = share(Record { failure: None, scratch: [0; SCRATCH_BYTES] })
-        .doing(&MAP)
-        .map_err(explain)?;
+    let Record { failure, scratch } = Record::new(plan.memory()).map_err(explain)?;
     let mut scratch = Some(scratch.as_mut_slice());
     if let Some(join) = plan.processes {
         namespaces::join(join.path, join.kind)
@@ -125,6 +124,17 @@ struct Record<'a> {
     failure: Option<Failure<'a>>,
     /// For the names in the failure.
     scratch: [u8; SCRATCH_BYTES],
+}
+
+impl<'a> Record<'a> {
+    /// An empty one, where both see it.
+    fn new(memory: Memory) -> Result<&'a mut Self, Fault> {
+        let record = Self { failure: None, scratch: [0; SCRATCH_BYTES] };
+        match memory {
+            Memory::Shared => Ok(Box::leak(Box::new(record))),
+            Memory::Copied => share(record).doing(&MAP),
+        }
+    }
 }
 
 /// Why the child could not become the program.

@@ -95,6 +95,7 @@ impl Relay {
     /// # Errors
     ///
     /// As there; signalfd(2).
+    #[inline(never)]
     pub fn run(self, program: Pid, timeout: Option<u32>) -> Result<u8, Errno> {
         let Some(terminal) = self.terminal else { return wait::until_end(program, timeout) };
         let signals = signals::file_of(SIGNALS.and(SIZE))?;
@@ -174,6 +175,7 @@ fn wait_for(
 }
 
 /// Passes a piece on; false at the end of it.
+#[inline(never)]
 fn pass(from: impl rustix::fd::AsFd, to: impl rustix::fd::AsFd) -> bool {
     let mut piece = [0; PIECE_BYTES];
     let Ok(length) = retry_on_intr(|| read(&from, &mut piece)) else { return false };

@@ -14,6 +14,7 @@ const WORDS_COLUMN: usize = 52;
 impl Plan<'_> {
     /// The lines for the user.
     #[must_use]
+    #[inline(never)]
     pub fn explain(&self) -> Text {
         let mut lines = Lines { text: Text::new(), number: 0 };
         lines.text.push("the launcher\n");

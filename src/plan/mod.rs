@@ -68,7 +68,7 @@ impl<'a> Plan<'a> {
             processes: None,
             preparations: Vec::new(),
             assists: Vec::new(),
-            steps: Vec::with_capacity(container.mounts.len() + 24),
+            steps: Vec::with_capacity(container.mounts.len() + 10),
             last_steps: Vec::new(),
             command: command(process),
             init: process.init,
