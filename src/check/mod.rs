@@ -74,7 +74,7 @@ const KINDS: [Kind; 8] = [
     kind("network", Namespaces::NET, "CONFIG_NET_NS"),
     kind("hostname", Namespaces::UTS, "CONFIG_UTS_NS"),
     kind("cgroup", Namespaces::CGROUP, "CONFIG_CGROUPS, Linux 4.6"),
-    kind("time", Namespaces::TIME, "CONFIG_TIME_NS, Linux 6.0"),
+    kind("time", Namespaces::TIME, "CONFIG_TIME_NS, Linux 5.6"),
 ];
 
 fn isolations(rows: &mut Vec<Row>, caller: Caller) {

@@ -1,5 +1,6 @@
 //! What is tried, each in a process of its own that is thrown away, with what it made.
 
+use crate::kernel::filesystem::{self, FileSystem};
 use crate::kernel::identity::{set_groups, switch_to, write_maps};
 use crate::kernel::settings::read_file;
 use crate::kernel::{mounts, overlay};
@@ -9,7 +10,7 @@ use crate::sys::namespaces::{Namespaces, unshare};
 use crate::sys::process::{Memory, Stack, clone};
 use crate::text::{Text, cut, parts};
 use core::ffi::CStr;
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -73,14 +74,21 @@ pub fn overlay(whose: As) -> Result<(), Errno> {
     // Inside, the ids are not known before they are mapped.
     let user = if geteuid().is_root() { NOBODY } else { geteuid().as_raw() };
     let group = if geteuid().is_root() { NOBODY } else { getegid().as_raw() };
-    let made = || {
+    let made = |root: OwnedFd| {
         if whose == As::Nobody {
             write_maps(line(user), line(group))?;
         }
         mounts::make_private(false)?;
-        overlay::prepare(c"/usr", whose == As::Caller).map(drop)
+        // Not over a directory of the host's: any may have mounts in it, and without root privilege
+        // such a one cannot be a layer.
+        filesystem::mount_new(root.as_fd(), c"/", &FileSystem::SHARED_MEMORY)?;
+        // By this name the new memory; `/` is still the directory under it.
+        overlay::prepare(c"/..", whose == As::Caller).map(drop)
     };
-    attempt(whose, kinds, || made().map_err(|fault| fault.errno))
+    attempt(whose, kinds, || {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        made(openat(CWD, c"/", flags, Mode::empty())?).map_err(|fault| fault.errno)
+    })
 }
 
 /// A map of one id, as root's.

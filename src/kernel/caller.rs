@@ -1,6 +1,8 @@
-//! Who calls, and what the kernel lets them do.
+//! Who calls, and what the kernel lets them do and does for them.
 
+use crate::text::cut;
 use rustix::process::{getegid, geteuid};
+use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// Who calls.
@@ -14,6 +16,8 @@ pub struct Caller {
     pub user: u32,
     /// Effective group id.
     pub group: u32,
+    /// Whether executing a program enters the time namespace that was made before; Linux 6.2.
+    pub enters_time_by_exec: bool,
 }
 
 impl Caller {
@@ -22,6 +26,35 @@ impl Caller {
     pub fn current() -> Self {
         let privileged =
             capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
-        Self { privileged, user: geteuid().as_raw(), group: getegid().as_raw() }
+        Self {
+            privileged,
+            user: geteuid().as_raw(),
+            group: getegid().as_raw(),
+            enters_time_by_exec: version(uname().release().to_bytes()) >= Some((6, 2)),
+        }
+    }
+}
+
+/// The version in the name of a release, such as `6.1.0-13-amd64`.
+fn version(release: &[u8]) -> Option<(u32, u32)> {
+    let (major, rest) = cut(release, b'.');
+    let rest = rest?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    let number = |digits| core::str::from_utf8(digits).ok()?.parse().ok();
+    Some((number(major)?, number(rest.get(..end)?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_two_numbers() {
+        assert_eq!(version(b"6.1.0-13-amd64"), Some((6, 1)));
+        assert_eq!(version(b"5.10"), Some((5, 10)));
+        assert_eq!(version(b"6.2-rc1"), Some((6, 2)));
+        assert_eq!(version(b"6"), None);
+        assert!(version(b"10.0.1") >= Some((6, 2)));
+        assert!(version(b"5.19") < Some((6, 2)));
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::identity::write_file;
 use crate::sys::namespaces::{Namespaces, enter, unshare};
 use core::ffi::CStr;
+use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::system::{setdomainname, sethostname};
@@ -45,6 +46,11 @@ static SET_CLOCKS: Operation = Operation {
         (Errno::NOENT, Cure::Words("/proc has to be mounted")),
     ],
 };
+static ENTER_TIME: Operation = Operation {
+    words: "enter the time namespace",
+    on: Object::None,
+    cures: &[(Errno::NOENT, Cure::Words("before Linux 6.2, /proc has to be mounted for that"))],
+};
 static MAKE: Operation = Operation {
     words: "make new namespaces",
     on: Object::None,
@@ -65,7 +71,7 @@ const TOO_LONG: &[(Errno, Cure)] = &[(Errno::INVAL, Cure::Words("a name has at m
 pub fn join(path: &CStr, kind: Namespaces) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(CWD, path, flags, Mode::empty()).doing(&OPEN)?;
-    enter(rustix::fd::AsFd::as_fd(&file), kind).doing(&ENTER)
+    enter(file.as_fd(), kind).doing(&ENTER)
 }
 
 /// Makes new namespaces of these kinds for this process.
@@ -78,7 +84,8 @@ pub fn make(kinds: Namespaces) -> Result<(), Fault> {
 }
 
 /// Makes a time namespace whose clocks are `offsets` ahead, in the form of
-/// `/proc/self/timens_offsets`; `time_namespaces(7)`. The program enters it when it is executed.
+/// `/proc/self/timens_offsets`; `time_namespaces(7)`. On Linux 6.2
+/// and newer the program enters it when it is executed.
 ///
 /// # Errors
 ///
@@ -89,6 +96,18 @@ pub fn make_time(offsets: &[u8]) -> Result<(), Fault> {
         return Ok(());
     }
     write_file(c"/proc/self/timens_offsets", offsets).doing(&SET_CLOCKS)
+}
+
+/// Enters the time namespace that this process has made, which otherwise only its children would;
+/// it has to be alone in its memory.
+///
+/// # Errors
+///
+/// open(2); setns(2): `EUSERS`.
+pub fn enter_time() -> Result<(), Fault> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let made = openat(CWD, c"/proc/self/ns/time_for_children", flags, Mode::empty());
+    enter(made.doing(&ENTER_TIME)?.as_fd(), Namespaces::TIME).doing(&ENTER_TIME)
 }
 
 /// Sets the names of the host in this UTS namespace; sethostname(2).

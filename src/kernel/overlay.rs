@@ -28,7 +28,10 @@ static OVERLAY: Operation = Operation {
         ),
         (
             Errno::INVAL,
-            Cure::Words("the file system of the root directory cannot be a layer of an overlay"),
+            Cure::Words(
+                "the file system of the root directory cannot be a layer of an overlay, nor, without \
+                 root privilege, a directory that has mounts in it",
+            ),
         ),
         (Errno::NOENT, Cure::Words("/proc has to be mounted, to name the layers")),
         (Errno::NOSYS, Cure::Words("--ephemeral takes Linux 5.2 or newer")),

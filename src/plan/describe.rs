@@ -15,7 +15,7 @@ impl Step<'_> {
         match self {
             Self::MapCaller { .. } | Self::SetOomScore(_) => "open, write, close",
             Self::AwaitLauncher => "read",
-            Self::Join(_) => "open, setns",
+            Self::Join(_) | Self::EnterTime => "open, setns",
             Self::MakeNamespaces(_) => "unshare",
             Self::MakeTime([]) => "unshare(NEWTIME)",
             Self::MakeTime(_) => "unshare(NEWTIME), open, write, close",
@@ -69,12 +69,13 @@ impl Step<'_> {
             }
             Self::MakeNamespaces(_) => text.push("the other namespaces, which belong to that one"),
             Self::MakeTime(offsets) => {
-                text.push("clocks of its own, from the exec on");
+                text.push("clocks of its own");
                 for line in parts(offsets, b'\n').filter(|line| !line.is_empty()) {
                     text.push("; ").push_name(line);
                 }
                 text
             }
+            Self::EnterTime => text.push("enter them, as before Linux 6.2 no exec does"),
             Self::SetOomScore(score) => {
                 text.push("be killed for memory as readily as ").push_name(score).push(" says")
             }

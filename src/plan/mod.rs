@@ -2,6 +2,7 @@
 //! that it takes, in their order, and the program that it becomes. Made without touching the kernel.
 
 mod assist;
+mod command;
 mod describe;
 mod explain;
 mod ids;
@@ -12,9 +13,7 @@ pub use assist::Assist;
 pub use prepare::Preparation;
 pub use step::{Program, Stage, Step, Taken};
 
-use crate::container::{
-    Container, IdMap, Join, Mount, Mounted, Network, Process, User, environment, keep,
-};
+use crate::container::{Container, IdMap, Join, Mount, Mounted, Network, User};
 use crate::kernel::caller::Caller;
 use crate::kernel::devices::Devices;
 use crate::kernel::execute::Command;
@@ -22,10 +21,8 @@ use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, StringList};
-use crate::text::{cut, parts};
+use crate::sys::process::Memory;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 /// The way from the launcher to the program.
 pub struct Plan<'a> {
@@ -70,7 +67,7 @@ impl<'a> Plan<'a> {
             assists: Vec::new(),
             steps: Vec::with_capacity(container.mounts.len() + 10),
             last_steps: Vec::new(),
-            command: command(process),
+            command: command::command(process),
             init: process.init,
             terminal: process.terminal,
             timeout: process.timeout,
@@ -91,10 +88,11 @@ impl<'a> Plan<'a> {
     /// child has to be alone in its memory.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let is_alone = self
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::Join(join) if join.kind == Namespaces::TIME));
+        let is_alone = self.steps.iter().any(|step| match step {
+            Step::EnterTime => true,
+            Step::Join(join) => join.kind == Namespaces::TIME,
+            _ => false,
+        });
         if self.init || is_alone || !self.assists.is_empty() {
             Memory::Copied
         } else {
@@ -133,6 +131,9 @@ impl<'a> Plan<'a> {
         }
         if namespaces.contains(Namespaces::TIME) {
             self.steps.push(Step::MakeTime(isolation.clocks.lines()));
+            if !caller.enters_time_by_exec {
+                self.steps.push(Step::EnterTime);
+            }
         }
         if let Some(score) = container.process.oom_score {
             self.steps.push(Step::SetOomScore(score.to_bytes()));
@@ -372,36 +373,6 @@ const TERMINAL_GROUP: u32 = 5;
 
 /// Behind standard input, output and error.
 const FIRST_DESCRIPTOR: u32 = 3;
-
-fn command<'a>(process: &Process<'a>) -> Command<'a> {
-    let name = process.command.first().copied().unwrap_or_default();
-    Command {
-        name,
-        candidates: candidates(name, &process.environment),
-        arguments: StringList::new(&process.command),
-        environment: StringList::new(&process.environment),
-    }
-}
-
-/// Where a program without a slash is looked for when the environment has no PATH; Docker's.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// The paths to try for a program; an empty folder in PATH is the working directory, as in
-/// execvp(3).
-fn candidates<'a>(name: &'a CStr, environment: &[&'a CStr]) -> Vec<&'a CStr> {
-    if cut(name.to_bytes(), b'/').1.is_some() {
-        return [name].to_vec();
-    }
-    let path = environment::value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
-    let mut candidates = Vec::new();
-    for folder in parts(path, b':') {
-        let mut candidate = if folder.is_empty() { b".".to_vec() } else { folder.to_vec() };
-        candidate.push(b'/');
-        candidate.extend_from_slice(name.to_bytes());
-        candidates.extend(keep(candidate));
-    }
-    candidates
-}
 
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,8 @@ pub enum Step<'a> {
     MakeNamespaces(Namespaces),
     /// Make a time namespace, with these offsets.
     MakeTime(&'a [u8]),
+    /// Enter it, where executing the program does not.
+    EnterTime,
     /// Set how readily the kernel kills the program for its memory.
     SetOomScore(&'a [u8]),
     /// Keep others from looking at this process.
@@ -170,6 +172,7 @@ impl<'a> Step<'a> {
             Self::Join(join) => namespaces::join(join.path, join.kind),
             Self::MakeNamespaces(kinds) => namespaces::make(*kinds),
             Self::MakeTime(offsets) => namespaces::make_time(offsets),
+            Self::EnterTime => namespaces::enter_time(),
             Self::SetOomScore(score) => process::oom_score(score),
             Self::Hide => process::hide(),
             Self::SetNames(host, domain) => namespaces::set_names(*host, *domain),

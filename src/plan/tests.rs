@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::{Request, parse};
+use core::ffi::CStr;
 
 /// The plan for a command line, typed by `caller` with PATH=/bin:/opt in the environment.
 fn plan<'a>(words: &'a [&'a CStr], caller: Caller) -> Plan<'a> {
@@ -22,8 +23,9 @@ fn steps(words: &[&CStr], caller: Caller) -> Vec<String> {
     child.lines().map(|line| line[52..].to_string()).collect()
 }
 
-const ROOT: Caller = Caller { privileged: true, user: 0, group: 0 };
-const ORDINARY: Caller = Caller { privileged: false, user: 1000, group: 100 };
+const ROOT: Caller = Caller { privileged: true, user: 0, group: 0, enters_time_by_exec: true };
+const ORDINARY: Caller =
+    Caller { privileged: false, user: 1000, group: 100, enters_time_by_exec: true };
 
 #[test]
 fn a_program_alone_is_the_tutorials_program() {
@@ -157,6 +159,20 @@ fn the_fast_way_is_taken_unless_the_launcher_is_needed() {
     assert!(!memory(&[c"--all", c"--init", c"sh"]));
     assert!(!memory(&[c"--map-users=0:1:2", c"sh"]));
     assert!(!memory(&[c"--join=time=/x", c"sh"]));
+    let older = Caller { enters_time_by_exec: false, ..ROOT };
+    assert!(plan(&[c"--isolate=process", c"sh"], older).memory() == Memory::Shared);
+    assert!(plan(&[c"--isolate=time", c"sh"], older).memory() == Memory::Copied);
+}
+
+#[test]
+fn an_older_kernel_has_to_be_told_to_change_clocks() {
+    let older = Caller { enters_time_by_exec: false, ..ROOT };
+    let both = ["clocks of its own", "enter them, as before Linux 6.2 no exec does"];
+    assert_eq!(steps(&[c"--isolate=time", c"sh"], older)[..2], both);
+    assert_eq!(
+        steps(&[c"--isolate=time", c"sh"], ROOT)[1],
+        "nobody may trace this process or look into it"
+    );
 }
 
 #[test]
