@@ -97,7 +97,7 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();
             lookup::ids(&mut container.isolation, caller)?;
-            let filters = lookup::filters(&container.security)?;
+            let filters = lookup::filters(&container.security, caller)?;
             // Errors name what is in them, so they live as long: until the end.
             let container = &*Box::leak(Box::new(container));
             let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));

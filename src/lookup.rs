@@ -11,7 +11,6 @@ use crate::sys::seccomp::Flags;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::system::uname;
 use rustix::thread::CapabilitySet;
 
 static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
@@ -22,16 +21,16 @@ static READ: Operation = Operation { on: Object::Target, ..Operation::new("read"
 ///
 /// What is wrong with its profile.
 #[inline(never)]
-pub fn filters<'a>(security: &Security<'a>) -> Result<Vec<Program>, Error<'a>> {
+pub fn filters<'a>(security: &Security<'a>, caller: Caller) -> Result<Vec<Program>, Error<'a>> {
     let capabilities = security.capabilities.unwrap_or(CapabilitySet::all());
     let mut programs = Vec::new();
     if matches!(security.filter, Filter::None) && !security.no_nested_users {
         return Ok(programs);
     }
-    let kernel = KernelVersion::parse(uname().release().to_bytes());
+    let (major, minor) = caller.kernel;
     let host = Host {
         architecture: Architecture::NATIVE,
-        kernel: kernel.unwrap_or_default(),
+        kernel: KernelVersion { major, minor },
         capabilities,
     };
     let mut forbids_users = false;

@@ -135,6 +135,8 @@ static void child(void) {
     hide_folder(proc, "scsi");
     hide_file(proc, "timer_list");
     hide_file(proc, "timer_stats");
+    hide_folder(sys, "dev/block");
+    hide_folder(sys, "devices/system/cpu/cpu0/thermal_throttle");
     hide_folder(sys, "devices/virtual/powercap");
     hide_folder(sys, "firmware");
     hide_folder(sys, "fs/selinux");

@@ -213,8 +213,7 @@ void begin(long *stack) {
     CALL(capget, &header, data);
     CALL(geteuid);
     CALL(getegid);
-    /* A filter depends on the kernel's version. */
-    if (NAMESPACES & CLONE_NEWUSER) CALL(uname, host);
+    CALL(uname, host);
     CALL(rt_sigaction, SIGCHLD, action, before, 8);
     CALL(rt_sigprocmask, SIG_SETMASK, &signals, before, 8);
     memory = (char *)CALL(mmap, 0, STACK_BYTES, PROT_READ | PROT_WRITE,

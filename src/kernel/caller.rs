@@ -1,6 +1,6 @@
 //! Who calls, and what the kernel lets them do and does for them.
 
-use crate::text::cut;
+use crate::text::{cut, wide_number};
 use rustix::process::{getegid, geteuid};
 use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities};
@@ -16,8 +16,8 @@ pub struct Caller {
     pub user: u32,
     /// Effective group id.
     pub group: u32,
-    /// Whether executing a program enters the time namespace that was made before; Linux 6.2.
-    pub enters_time_by_exec: bool,
+    /// The version of Linux, as two numbers; zero if it cannot be told.
+    pub kernel: (u16, u16),
 }
 
 impl Caller {
@@ -30,17 +30,23 @@ impl Caller {
             privileged,
             user: geteuid().as_raw(),
             group: getegid().as_raw(),
-            enters_time_by_exec: version(uname().release().to_bytes()) >= Some((6, 2)),
+            kernel: version(uname().release().to_bytes()).unwrap_or_default(),
         }
+    }
+
+    /// Whether executing a program enters the time namespace that was made before.
+    #[must_use]
+    pub fn enters_time_by_exec(&self) -> bool {
+        self.kernel >= (6, 2)
     }
 }
 
 /// The version in the name of a release, such as `6.1.0-13-amd64`.
-fn version(release: &[u8]) -> Option<(u32, u32)> {
+fn version(release: &[u8]) -> Option<(u16, u16)> {
     let (major, rest) = cut(release, b'.');
     let rest = rest?;
     let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-    let number = |digits| core::str::from_utf8(digits).ok()?.parse().ok();
+    let number = |digits| u16::try_from(wide_number(digits)?).ok();
     Some((number(major)?, number(rest.get(..end)?)?))
 }
 

@@ -131,7 +131,7 @@ impl<'a> Plan<'a> {
         }
         if namespaces.contains(Namespaces::TIME) {
             self.steps.push(Step::MakeTime(isolation.clocks.lines()));
-            if !caller.enters_time_by_exec {
+            if !caller.enters_time_by_exec() {
                 self.steps.push(Step::EnterTime);
             }
         }

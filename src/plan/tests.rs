@@ -23,9 +23,8 @@ fn steps(words: &[&CStr], caller: Caller) -> Vec<String> {
     child.lines().map(|line| line[52..].to_string()).collect()
 }
 
-const ROOT: Caller = Caller { privileged: true, user: 0, group: 0, enters_time_by_exec: true };
-const ORDINARY: Caller =
-    Caller { privileged: false, user: 1000, group: 100, enters_time_by_exec: true };
+const ROOT: Caller = Caller { privileged: true, user: 0, group: 0, kernel: (6, 2) };
+const ORDINARY: Caller = Caller { privileged: false, user: 1000, group: 100, kernel: (6, 2) };
 
 #[test]
 fn a_program_alone_is_the_tutorials_program() {
@@ -159,14 +158,14 @@ fn the_fast_way_is_taken_unless_the_launcher_is_needed() {
     assert!(!memory(&[c"--all", c"--init", c"sh"]));
     assert!(!memory(&[c"--map-users=0:1:2", c"sh"]));
     assert!(!memory(&[c"--join=time=/x", c"sh"]));
-    let older = Caller { enters_time_by_exec: false, ..ROOT };
+    let older = Caller { kernel: (6, 1), ..ROOT };
     assert!(plan(&[c"--isolate=process", c"sh"], older).memory() == Memory::Shared);
     assert!(plan(&[c"--isolate=time", c"sh"], older).memory() == Memory::Copied);
 }
 
 #[test]
 fn an_older_kernel_has_to_be_told_to_change_clocks() {
-    let older = Caller { enters_time_by_exec: false, ..ROOT };
+    let older = Caller { kernel: (6, 1), ..ROOT };
     let both = ["clocks of its own", "enter them, as before Linux 6.2 no exec does"];
     assert_eq!(steps(&[c"--isolate=time", c"sh"], older)[..2], both);
     assert_eq!(
