@@ -133,15 +133,17 @@ fn pasta_connects_without_privilege() {
         ip link add eth7 type veth peer name other; ip addr add 10.6.0.2/24 dev eth7; ip link set eth7 up; ip link set other up; ip route add default via 10.6.0.1
         setpriv --reuid {} --regid {} --clear-groups $MC --all --network pasta /bin/busybox sh -c 'busybox ip -o addr; busybox ip route'
         for options in --all \"--isolate process\"; do $MC -r rootfs2 $options --network pasta /bin/busybox sh -c 'busybox ip -o addr; busybox ip route'; done
-        $MC -r rootfs2 --all --network pasta /bin/busybox sleep 30 & sleep 0.5; pgrep -f 'confi[g]-net' >/dev/null && echo runs; kill -KILL $!
-        for i in $(seq 40); do pgrep -f 'confi[g]-net' >/dev/null || break; sleep 0.1; done; [ $i -lt 40 ] && echo gone",
+        $MC -r rootfs2 --all --network pasta /bin/busybox sleep 1 & sleep 0.6; pasta=$(pgrep -P $! pas); wait; [ ! -e /proc/$pasta ] && echo ended
+        $MC -r rootfs2 --all --network pasta /bin/busybox sleep 30 & sleep 0.6; pasta=$(pgrep -P $! pas); kill -KILL $!
+        for i in $(seq 40); do grep -q State:.S /proc/$pasta/status || break; sleep 0.1; done; [ $i -lt 40 ] && echo killed $pasta",
         crate::util::ORDINARY, crate::util::ORDINARY
     );
     let ended = on_host(&scratch, &script);
     let seen = &ended.output;
     assert_eq!(seen.matches("inet 10.6.0.2/24").count(), 3, "{seen}{}", ended.errors);
     assert_eq!(seen.matches("default via 10.6.0.1").count(), 3, "{seen}{}", ended.errors);
-    assert!(seen.ends_with("runs\ngone\n"), "{seen}{}", ended.errors);
+    let (_, last) = seen.split_once("ended\nkilled ").expect("none is left");
+    assert!(last.trim().parse::<u32>().is_ok(), "{seen}{}", ended.errors);
 }
 
 /// Without the program, the error names it and the package.
