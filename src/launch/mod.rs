@@ -2,7 +2,7 @@
 //!
 //! In the fast case the child shares the launcher's memory, and the launcher sleeps until the child
 //! has executed the program or given up. So the child neither allocates nor formats; what went wrong
-//! it leaves in a [`Failure`], which both see in any case, and the launcher turns that into words.
+//! it leaves in a record, which both see in any case, and the launcher turns that into words.
 
 mod assist;
 mod guard;
@@ -46,10 +46,6 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
     let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
     let Record { failure, scratch } = Record::new(plan.memory()).map_err(explain)?;
     let mut scratch = Some(scratch.as_mut_slice());
-    if let Some(join) = plan.processes {
-        namespaces::join(join.path, join.kind)
-            .map_err(|fault| hints::explain(fault, join.path.to_bytes(), plan))?;
-    }
     let channels = Channels::open(plan).map_err(explain)?;
     let mut init_stack = None;
     if plan.init {
@@ -67,9 +63,18 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
         *failure = Some(life.become_program(stage));
         status::FAILED
     };
+    if let Some(join) = plan.processes {
+        namespaces::join(join.path, join.kind)
+            .map_err(|fault| hints::explain(fault, join.path.to_bytes(), plan))?;
+    }
     let cloned = clone(&mut stack, plan.memory(), plan.namespaces, &mut child);
     drop(stack);
     let program = cloned.doing(&CLONE).map_err(explain)?;
+    if plan.processes.is_some() {
+        // What else the launcher starts is none of the container's business.
+        let own = namespaces::join(c"/proc/self/ns/pid", Namespaces::PID);
+        own.map_err(|fault| hints::explain(fault, b"/proc/self/ns/pid", plan))?;
+    }
     let beside = match assist::all(plan, program, channels.go_ahead.as_ref(), signals) {
         Ok(beside) => beside,
         Err(error) => {
