@@ -97,17 +97,17 @@ fn isolations(rows: &mut Vec<Row>, caller: Caller) {
 
 fn file_systems(rows: &mut Vec<Row>, caller: Caller) {
     const GROUP: &str = "file systems";
+    // These are done by names in /proc.
+    let named = |name, found, hint| {
+        let is_nameless = found == Some(Err(Errno::NOENT));
+        row(GROUP, name, found, if is_nameless { "/proc has to be mounted" } else { hint })
+    };
     let found = caller.privileged.then(|| probes::overlay(As::Caller));
-    rows.push(row(GROUP, "overlay with root privilege", found, "CONFIG_OVERLAY_FS"));
-    let found = probes::overlay(As::Nobody);
-    rows.push(row(
-        GROUP,
-        "overlay without root privilege",
-        Some(found),
-        "CONFIG_OVERLAY_FS, Linux 5.11",
-    ));
+    rows.push(named("overlay with root privilege", found, "CONFIG_OVERLAY_FS"));
+    let found = Some(probes::overlay(As::Nobody));
+    rows.push(named("overlay without root privilege", found, "CONFIG_OVERLAY_FS, Linux 5.11"));
     let found = caller.privileged.then(probes::id_mapped);
-    rows.push(row(GROUP, "id-mapped mounts", found, "Linux 5.12, and a file system that can"));
+    rows.push(named("id-mapped mounts", found, "Linux 5.12, and a file system that can"));
     for (name, number, hint) in probe::MOUNT_CALLS {
         rows.push(row(GROUP, name, Some(probe::is_known(number)), hint));
     }

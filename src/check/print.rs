@@ -29,15 +29,12 @@ fn lines(rows: &[Row], colored: bool) -> Text {
             Some(false) => ("\x1b[31m", "no"),
             None => ("\x1b[33m", "?"),
         };
-        if colored {
-            text.push(color)
-                .push(answer)
-                .push("\x1b[0m")
-                .pad(start, DETAIL_COLUMN + color.len() + 4);
-        } else {
-            text.push(answer).pad(start, DETAIL_COLUMN);
+        let (color, plain) = if colored { (color, "\x1b[0m") } else { ("", "") };
+        text.push(color).push(answer).push(plain);
+        if !row.detail.is_empty() {
+            text.pad(start, DETAIL_COLUMN + color.len() + plain.len()).push_name(row.detail);
         }
-        text.push_name(row.detail).push("\n");
+        text.push("\n");
         if row.works == Some(false) {
             text.push("    hint: ").push_name(row.hint).push("\n");
         }

@@ -76,8 +76,8 @@ fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
     match rest {
         [] => Ok(Request::Check(false)),
         [word] if *word == c"--json" => Ok(Request::Check(true)),
-        [_, second, ..] => Err(check_error(second)),
-        [word] => Err(check_error(word)),
+        [first, second, ..] if *first == c"--json" => Err(check_error(second)),
+        [word, ..] => Err(check_error(word)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! as ignored, with the reason. `MINI_CONTAINER_MUST=all` says that nothing may be missing: then it
 //! fails instead, so that no skip can hide where everything is there.
 
+mod check;
 mod crowd;
 mod descriptors;
 mod errors;
@@ -45,6 +46,7 @@ fn main() {
         ("fallbacks", fallbacks::TESTS),
         ("host", host::TESTS),
         ("crowd", crowd::TESTS),
+        ("check", check::TESTS),
     ]
     .into_iter()
     .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))
