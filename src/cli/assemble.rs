@@ -37,7 +37,7 @@ pub fn assemble<'a>(
     check_joins(&isolation)?;
     check_id_mapped(&settings, &isolation)?;
     add_standard_mounts(&mut settings, &isolation);
-    let security = security(&mut settings);
+    let security = security(&mut settings, &isolation);
     let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
     let variables = &settings.environment;
     Ok(Container {
@@ -167,7 +167,7 @@ fn add_standard_mounts(settings: &mut Settings<'_>, isolation: &Isolation<'_>) {
     }
 }
 
-fn security<'a>(settings: &mut Settings<'a>) -> Security<'a> {
+fn security<'a>(settings: &mut Settings<'a>, isolation: &Isolation<'_>) -> Security<'a> {
     let all = settings.all;
     let base = if all { &MASKED[..] } else { &[] };
     let unmasked = core::mem::take(&mut settings.unmasked);
@@ -187,7 +187,7 @@ fn security<'a>(settings: &mut Settings<'a>) -> Security<'a> {
         }
     }
     Security {
-        capabilities: kept(settings),
+        capabilities: kept(settings, isolation),
         no_new_privileges: settings.no_new_privileges.unwrap_or(all),
         filter: settings.filter.take().unwrap_or(if all { Filter::Default } else { Filter::None }),
         no_nested_users: settings.no_nested_users || all,
@@ -199,12 +199,19 @@ fn security<'a>(settings: &mut Settings<'a>) -> Security<'a> {
 
 /// As in Docker: what is added stays whatever is dropped, but all of what is dropped goes if all is
 /// added.
-fn kept(settings: &Settings<'_>) -> Option<CapabilitySet> {
+fn kept(settings: &Settings<'_>, isolation: &Isolation<'_>) -> Option<CapabilitySet> {
     let added = settings.added.unwrap_or(CapabilitySet::empty());
     let dropped = settings.dropped.unwrap_or(CapabilitySet::empty());
     let is_said = settings.added.or(settings.dropped).is_some();
-    let base = if settings.all { DEFAULT_CAPABILITIES } else { ALL_CAPABILITIES };
     let all = ALL_CAPABILITIES;
+    let has_users =
+        isolation.namespaces.contains(Namespaces::USER) || isolation.joins(Namespaces::USER);
+    let base = match (settings.all, has_users) {
+        (false, _) => all,
+        (true, true) => DEFAULT_CAPABILITIES,
+        // Docker's containers are kept from the devices that they make by a cgroup.
+        (true, false) => DEFAULT_CAPABILITIES - CapabilitySet::MKNOD,
+    };
     let kept = if added == all { all - dropped } else { (base - dropped) | added };
     (settings.all || is_said).then_some(kept)
 }
