@@ -4,9 +4,8 @@
 //! The file system is new and nobody else can see it yet, so plain names in it lead where they say.
 
 use super::filesystem::{self, FileSystem};
-use super::mounts::{attach, clone_tree};
+use super::mounts::bind_one;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
-use crate::sys::mounts::Reach;
 use core::ffi::CStr;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -145,40 +144,35 @@ fn make(folder: &OwnedFd, device: &Device) -> Result<(), Errno> {
 /// Mounts the host's own device on a new file, after making sure that it is the one.
 fn show(folder: &OwnedFd, device: &Device, name: &CStr) -> Result<(), Errno> {
     let source = openat(CWD, device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let tree = clone_verified(&source, device.major, device.minor)?;
-    mount_on_file(folder, name, &tree)
+    verify(&source, device.major, device.minor)?;
+    mount_on_file(folder, name, &source)
 }
 
-/// Mounts a tree on the file `name` in the folder, which is made if it is missing.
-pub(super) fn mount_on_file(folder: &OwnedFd, name: &CStr, tree: &OwnedFd) -> Result<(), Errno> {
+/// Mounts an open file on the file `name` in the folder, which is made if it is missing.
+pub(super) fn mount_on_file(folder: &OwnedFd, name: &CStr, from: &OwnedFd) -> Result<(), Errno> {
     match mknodat(folder, name, FileType::RegularFile, FOR_EVERYONE, 0) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
     }
-    let place =
-        openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-    attach(tree, &place?)
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    bind_one(from, &openat(folder, name, flags, Mode::empty())?)
 }
 
-/// A mount of an open device, if it is the one with these numbers.
-pub(super) fn clone_verified(file: &OwnedFd, major: u32, minor: u32) -> Result<OwnedFd, Errno> {
+/// Makes sure that an open file is the device with these numbers.
+fn verify(file: &OwnedFd, major: u32, minor: u32) -> Result<(), Errno> {
     let status = fstat(file)?;
     let is_device = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice;
-    if !is_device || status.st_rdev != makedev(major, minor) {
-        return Err(Errno::NODEV);
-    }
-    clone_tree(file, Reach::Mount)
+    if is_device && status.st_rdev == makedev(major, minor) { Ok(()) } else { Err(Errno::NODEV) }
 }
 
-/// Devices that hide a file: the host's null device, verified.
+/// What hides a file: the host's null device, verified.
 ///
 /// # Errors
 ///
 /// open(2), `ENODEV` if it is another one.
 pub(super) fn null_device() -> Result<OwnedFd, Errno> {
     let null = openat(CWD, c"/dev/null", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let status = fstat(&null)?;
-    if status.st_rdev == makedev(1, 3) { Ok(null) } else { Err(Errno::NODEV) }
+    verify(&null, 1, 3).map(|()| null)
 }
 
 fn mount_terminals(folder: &OwnedFd, devices: Devices) -> Result<OwnedFd, Errno> {

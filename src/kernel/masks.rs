@@ -3,7 +3,9 @@
 use super::devices::null_device;
 use super::filesystem::{self, FileSystem};
 use super::inside;
-use super::mounts::{Name, attach, clone_tree, mount_point_for, remount_read_only};
+use super::mounts::{
+    Name, attach, bind_by_names, bind_one, clone_tree, mount_point_for, remount_read_only,
+};
 use crate::error::{Doing, Fault, Object, Operation};
 use crate::kernel::inside::MountPoint;
 use crate::sys::mounts::{Change, Reach, change};
@@ -11,7 +13,6 @@ use crate::text::cut;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::mount::mount_bind;
 
 static HIDE: Operation = Operation { on: Object::Target, ..Operation::new("hide") };
 static PROTECT: Operation = Operation { on: Object::Target, ..Operation::new("make read-only") };
@@ -82,14 +83,7 @@ fn hide_one(places: &Places<'_>, path: &CStr) -> Result<bool, Errno> {
         let mounted = || places.open(path)?.ok_or(Errno::NOENT);
         return filesystem::mount_on(&place, &NOTHING, mounted).map(|_| true);
     }
-    let null = null_device()?;
-    match clone_tree(&null, Reach::Mount).and_then(|tree| attach(&tree, &place)) {
-        Err(Errno::NOSYS) => {
-            super::mounts::bind_by_names(&null, &place, |from, onto| mount_bind(from, onto))
-        }
-        answer => answer,
-    }
-    .map(|()| true)
+    bind_one(&null_device()?, &place).map(|()| true)
 }
 
 /// Keeps what is at `path` from being written to.
@@ -104,10 +98,8 @@ pub fn protect(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
         attach(&tree, &place)
     });
     match made {
-        Err(Errno::NOSYS) => {
-            super::mounts::bind_by_names(&place, &place, |from, onto| mount_bind(from, onto))
-                .and_then(|()| remount_read_only(&places.open(path)?.ok_or(Errno::NOENT)?))
-        }
+        Err(Errno::NOSYS) => bind_by_names(&place, &place)
+            .and_then(|()| remount_read_only(&places.open(path)?.ok_or(Errno::NOENT)?)),
         answer => answer,
     }
     .doing(&PROTECT)

@@ -10,8 +10,8 @@ use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{FileType, StatVfsMountFlags, fstat, fstatvfs};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, mount_remount,
-    move_mount, open_tree,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_bind, mount_change,
+    mount_remount, move_mount, open_tree,
 };
 
 /// Whether what is mounted can be changed through the mount.
@@ -133,13 +133,17 @@ pub(super) fn remount_with(mount: impl AsFd, added: MountFlags) -> Result<(), Er
     mount_remount(DescriptorPath::of(&mount).as_c_str()?, flags, c"")
 }
 
-/// Shows one open file at the place of another, by mount(2) on their names in /proc.
-pub(super) fn bind_by_names(
-    from: &OwnedFd,
-    onto: &OwnedFd,
-    bind: fn(&CStr, &CStr) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    bind(DescriptorPath::of(from).as_c_str()?, DescriptorPath::of(onto).as_c_str()?)
+/// Shows one open file at the place of another.
+pub(super) fn bind_one(from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
+    match clone_tree(from, Reach::Mount).and_then(|tree| attach(&tree, onto)) {
+        Err(Errno::NOSYS) => bind_by_names(from, onto),
+        answer => answer,
+    }
+}
+
+/// The way of older kernels, by the names of open files in /proc.
+pub(super) fn bind_by_names(from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
+    mount_bind(DescriptorPath::of(from).as_c_str()?, DescriptorPath::of(onto).as_c_str()?)
 }
 
 /// A short name that is put together without a heap; what does not fit makes it none.

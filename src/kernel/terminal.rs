@@ -3,9 +3,7 @@
 
 use super::devices::mount_on_file;
 use super::inside;
-use super::mounts::clone_tree;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
-use crate::sys::mounts::Reach;
 use core::mem::MaybeUninit;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
@@ -60,7 +58,7 @@ fn open_pair(terminals: &OwnedFd) -> Result<(OwnedFd, OwnedFd), Errno> {
 fn show_as_console(root: BorrowedFd<'_>, terminal: &OwnedFd) -> Result<(), Errno> {
     match inside::open(root, c"/dev") {
         Ok(folder) if inside::open(root, c"/dev/console").is_ok() => {
-            mount_on_file(&folder, c"console", &clone_tree(terminal, Reach::Mount)?)
+            mount_on_file(&folder, c"console", terminal)
         }
         _ => Ok(()),
     }

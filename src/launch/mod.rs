@@ -160,9 +160,9 @@ struct Channels {
 impl Channels {
     fn open(plan: &Plan<'_>) -> Result<Self, Fault> {
         let process = getpid();
-        let is_out_of_sight = plan.processes.is_some() || plan.namespaces.contains(Namespaces::PID);
         // Before Linux 5.3 a race with the launcher's own death stays.
-        let file = is_out_of_sight.then(|| pidfd_open(process, PidfdFlags::empty()).ok()).flatten();
+        let open = || pidfd_open(process, PidfdFlags::empty()).ok();
+        let file = plan.hides_launcher().then(open).flatten();
         let mut go_ahead = None;
         if !plan.assists.is_empty() {
             go_ahead = Some(pipe_with(PipeFlags::CLOEXEC).doing(&CONNECT)?);

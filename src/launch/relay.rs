@@ -3,7 +3,7 @@
 //! that make signals do so inside; however this ends, it is set back.
 
 use super::guard::Guard;
-use super::wait::{self, SIGNALS};
+use super::wait::{self, Deadline, SIGNALS};
 use crate::plan::Plan;
 use crate::sys::files::{standard_input, standard_output};
 use crate::sys::signals::{self, SignalSet};
@@ -13,8 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
 use rustix::io::{Errno, IoSliceMut, read, retry_on_intr, write};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::system::sysinfo;
+use rustix::process::{Pid, Signal};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 /// What tells of another size of the caller's terminal.
@@ -67,6 +66,8 @@ fn set_back(before: &Termios) {
 /// What a terminal reads as the end of a file.
 const END_OF_FILE: &[u8] = b"\x04";
 const PIECE_BYTES: usize = 4096;
+/// For what is there already.
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl Relay {
     /// Waits for the child to send its terminal. A child that failed sends none.
@@ -101,15 +102,10 @@ impl Relay {
         let signals = signals::file_of(SIGNALS.and(SIZE))?;
         let caller = Caller::make_raw();
         follow_size(&terminal);
-        let mut deadline = timeout.map(|seconds| clock().saturating_add(seconds.into()));
+        let mut deadline = Deadline::of(program, timeout);
         let (mut hears, mut speaks) = (true, true);
         let status = loop {
-            let left = deadline.map(|end| end.saturating_sub(clock()));
-            if left.is_some_and(|left| left <= 0) {
-                let _ = kill_process(program, Signal::KILL);
-                deadline = None;
-            }
-            let ready = wait_for(&signals, &terminal, hears, speaks, deadline.and(left))?;
+            let ready = wait_for(&signals, &terminal, hears, speaks, deadline.left())?;
             if ready.output {
                 speaks = pass(&terminal, standard_output());
             }
@@ -128,7 +124,7 @@ impl Relay {
             }
         };
         // What the program wrote last is still on its way.
-        while wait_for(&signals, &terminal, false, true, Some(0))?.output {
+        while wait_for(&signals, &terminal, false, true, Some(AT_ONCE))?.output {
             if !pass(&terminal, standard_output()) {
                 break;
             }
@@ -149,7 +145,7 @@ fn wait_for(
     terminal: &OwnedFd,
     hears: bool,
     speaks: bool,
-    seconds: Option<i64>,
+    limit: Option<Timespec>,
 ) -> Result<Ready, Errno> {
     let input = standard_input();
     let when = |wanted| if wanted { PollFlags::IN } else { PollFlags::empty() };
@@ -160,7 +156,6 @@ fn wait_for(
     ];
     // A file that is not listened to reports its end all the same, so it is left out.
     let count = if hears { 3 } else { 2 };
-    let limit = seconds.map(|tv_sec| Timespec { tv_sec, tv_nsec: 0 });
     match poll(files.get_mut(..count).unwrap_or_default(), limit.as_ref()) {
         Err(Errno::INTR) => return Ok(Ready { signal: false, output: false, input: false }),
         answer => answer?,
@@ -194,8 +189,4 @@ fn follow_size(terminal: &OwnedFd) {
     if let Ok(size) = tcgetwinsize(standard_input()).or_else(|_| tcgetwinsize(standard_output())) {
         let _ = tcsetwinsize(terminal, size);
     }
-}
-
-fn clock() -> i64 {
-    sysinfo().uptime
 }

@@ -2,12 +2,12 @@
 //! and learns how it ended.
 
 use crate::error::status;
+use crate::sys::clock::milliseconds;
 use crate::sys::memory::shed;
 use crate::sys::signals::{Received, SignalSet, wait};
 use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, waitpid};
-use rustix::system::sysinfo;
 
 /// What the launcher passes on. It does not obey a Ctrl-Z (`SIGTSTP`) either before the program has.
 const PASSED_ON: [Signal; 7] = [
@@ -34,36 +34,49 @@ const LONG: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// wait4(2): none for a child that only we wait for.
 pub fn until_end(program: Pid, timeout: Option<u32>) -> Result<u8, Errno> {
     let mut waiting = Waiting { program, others: Others::None };
-    let mut limit = Some(LONG);
-    let mut deadline = timeout.map(|seconds| clock().saturating_add(seconds.into()));
+    let mut deadline = Deadline::of(program, timeout);
+    let mut is_small = false;
     loop {
-        match waiting.next(limit) {
+        let left = deadline.left();
+        match waiting.next(if is_small { left } else { Some(LONG) }) {
+            Err(Errno::AGAIN) if !is_small => {
+                shed();
+                is_small = true;
+            }
             Err(Errno::AGAIN) => {}
             answer => {
                 if let Some(status) = answer? {
                     return Ok(status);
                 }
-                continue;
-            }
-        }
-        shed();
-        limit = None;
-        if let Some(end) = deadline {
-            let left = end.saturating_sub(clock());
-            if left <= 0 {
-                // A program that has ended and was not waited for yet takes it without harm.
-                let _ = kill_process(program, Signal::KILL);
-                deadline = None;
-            } else {
-                limit = Some(Timespec { tv_sec: left, tv_nsec: 0 });
             }
         }
     }
 }
 
-/// Seconds since some time.
-fn clock() -> i64 {
-    sysinfo().uptime
+/// When a program is to be killed, if ever.
+pub struct Deadline {
+    program: Pid,
+    end: Option<i64>,
+}
+
+impl Deadline {
+    /// In so many seconds.
+    pub fn of(program: Pid, seconds: Option<u32>) -> Self {
+        let in_milliseconds = |seconds| milliseconds().saturating_add(i64::from(seconds) * 1000);
+        Self { program, end: seconds.map(in_milliseconds) }
+    }
+
+    /// How long that is from now; once it is over, the program is killed.
+    pub fn left(&mut self) -> Option<Timespec> {
+        let left = self.end?.saturating_sub(milliseconds());
+        if left > 0 {
+            return Some(Timespec { tv_sec: left / 1000, tv_nsec: left % 1000 * 1_000_000 });
+        }
+        // A program that has ended and was not waited for yet takes it without harm.
+        let _ = kill_process(self.program, Signal::KILL);
+        self.end = None;
+        None
+    }
 }
 
 /// As [`until_end`], for the first process of a namespace: it also reaps those that nobody waits for.

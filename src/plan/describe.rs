@@ -53,7 +53,8 @@ impl Step<'_> {
             Self::NoNewPrivileges => "prctl(SET_NO_NEW_PRIVS)",
             Self::RestrictFiles => "landlock_restrict_self",
             Self::SetUmask(_) => "umask",
-            Self::DieWithLauncher => "prctl(SET_PDEATHSIG), getppid",
+            Self::DieWithLauncher(false) => "prctl(SET_PDEATHSIG), getppid",
+            Self::DieWithLauncher(true) => "prctl(SET_PDEATHSIG), ppoll",
             Self::Filter(_) => "seccomp(SET_MODE_FILTER)",
         }
     }

@@ -100,6 +100,12 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether the child is in a process namespace in which the launcher has no number.
+    #[must_use]
+    pub fn hides_launcher(&self) -> bool {
+        self.processes.is_some() || self.namespaces.contains(Namespaces::PID)
+    }
+
     /// Whether processes of the container's can look at ours: at a process 1 that stays, or from a
     /// container that runs already.
     #[must_use]
@@ -289,7 +295,7 @@ impl<'a> Plan<'a> {
         if let Some(mask) = process.umask {
             self.steps.push(Step::SetUmask(mask));
         }
-        self.steps.push(Step::DieWithLauncher);
+        self.steps.push(Step::DieWithLauncher(self.hides_launcher()));
     }
 
     /// Another user, where the map of the caller's own id has not made it that already.

@@ -118,8 +118,8 @@ pub enum Step<'a> {
     RestrictFiles,
     /// Set the umask.
     SetUmask(Mode),
-    /// Die when the launcher dies.
-    DieWithLauncher,
+    /// Die when the launcher dies; whether that takes a descriptor of it to be seen.
+    DieWithLauncher(bool),
     /// Have the system calls filtered.
     Filter(&'a Program),
 }
@@ -237,7 +237,7 @@ impl<'a> Step<'a> {
                 umask(*mask);
                 Ok(())
             }
-            Self::DieWithLauncher => identity::die_with(stage.launcher),
+            Self::DieWithLauncher(_) => identity::die_with(stage.launcher),
             Self::Filter(program) => install(&program.instructions, program.flags).doing(&FILTER),
         }
     }

@@ -10,6 +10,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 mod architecture;
 
+pub mod clock;
 pub mod files;
 pub mod landlock;
 pub mod memory;

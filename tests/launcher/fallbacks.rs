@@ -6,6 +6,7 @@ use std::process::Command;
 
 tests![
     each_call_can_be_missing needs Launch, Program("strace");
+    the_hardened_container_holds_on_older_kernels needs Launch, UserNamespaces, Program("strace");
     a_link_leads_nowhere_without_openat2_either needs Launch, Program("strace");
     read_only_holds_without_mount_setattr needs Root, Program("strace"), Program("unshare");
 ];
@@ -54,6 +55,26 @@ fn each_call_can_be_missing() {
             ended.errors.contains("/r/x2': Read-only") && ended.errors.contains("/no': Read-only")
         );
     }
+}
+
+fn the_hardened_container_holds_on_older_kernels() {
+    const EVERY: &str = "open_tree,move_mount,fsopen,mount_setattr,openat2,close_range,pidfd_open";
+    let script = "busybox ls /dev; busybox stat -c %t,%T /dev/null /dev/console; busybox wc -c < /proc/timer_list
+        for path in /proc/sys/kernel/hostname /sys/x /sys/fs/cgroup/x; do (echo x > $path) 2>/dev/null && echo wrote $path; done
+        busybox readlink /proc/self/ns/pid; busybox tty";
+    let newest = hardened("acct", script);
+    for calls in EVERY.split(',').chain([EVERY, "mount_setattr,openat2"]) {
+        assert_eq!(newest, hardened(calls, script), "without {calls}");
+    }
+}
+
+/// What a script prints in `--all` without these calls, but for the number of its namespace.
+fn hardened(calls: &str, script: &str) -> String {
+    let scratch = Scratch::new().with_busybox();
+    let words = ["--all", "-t", "--env", "PATH=/bin", "/bin/busybox", "sh", "-c", script];
+    let seen = without(&scratch, calls, &words).success();
+    let (before, behind) = seen.split_once("pid:[").unwrap();
+    format!("{before}{}", behind.split_once(']').unwrap().1)
 }
 
 fn a_link_leads_nowhere_without_openat2_either() {

@@ -1,7 +1,7 @@
 //! Every isolation, alone and together with all others, as root and as an ordinary user: what is seen
 //! inside, what is not, and what is not seen outside.
 
-use crate::util::{Scratch, run, tests};
+use crate::util::{Scratch, children_of, run, tests};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
@@ -226,12 +226,6 @@ fn start(scratch: &Scratch, options: &[&str], script: &str) -> Child {
     }
     end(&mut child);
     panic!("the program did not start");
-}
-
-fn children_of(process: u32) -> Vec<u32> {
-    let path = format!("/proc/{process}/task/{process}/children");
-    let listed = fs::read_to_string(path).unwrap_or_default();
-    listed.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
 fn end(child: &mut Child) {

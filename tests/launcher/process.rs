@@ -1,6 +1,6 @@
 //! What the process has: an init, a terminal, limits, groups, time.
 
-use crate::util::{Scratch, run, run_with_input, tests};
+use crate::util::{Scratch, children_of, run, run_with_input, tests};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -66,11 +66,6 @@ fn resident_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn children_of(process: u32) -> Vec<u32> {
-    let listed = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
-    listed.unwrap_or_default().split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
 /// Waits until this is so.
@@ -338,7 +333,7 @@ fn a_timeout_ends_the_program() {
         let status = scratch.launcher(words).stdout(Stdio::null()).status().unwrap();
         let time = start.elapsed();
         assert_eq!((status.code(), status.signal()), (Some(137), None), "{options:?}");
-        assert!(time > Duration::from_millis(500) && time < Duration::from_secs(5), "{time:?}");
+        assert!(time >= Duration::from_secs(1) && time < Duration::from_secs(5), "{time:?}");
     }
     assert_eq!(scratch.inside(&["--timeout", "5"], "echo in time"), "in time\n");
 }

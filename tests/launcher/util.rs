@@ -238,6 +238,13 @@ pub fn as_ordinary_user<Words: IntoIterator<Item: AsRef<OsStr>>>(
     command
 }
 
+/// The processes that a process has started and not waited for.
+pub fn children_of(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let listed = fs::read_to_string(path).unwrap_or_default();
+    listed.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
 /// How a command ended, and what it printed.
 pub struct Ended {
     pub status: i32,
