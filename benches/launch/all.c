@@ -42,7 +42,7 @@ static void loopback_up(void) {
     CALL(close, link);
 }
 
-static long clone_device(const char *path) {
+static long open_device(const char *path) {
     char information[STAT_BYTES];
     long device = CALL(openat, AT_FDCWD, path, O_PATH | O_CLOEXEC | O_LARGEFILE);
     CALL(fstat, device, information);
@@ -50,14 +50,14 @@ static long clone_device(const char *path) {
 }
 
 static void show(long dev, const char *path, const char *name, long number) {
-    long device = clone_device(path), place;
-    long tree = CALL(open_tree, device, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    long device = open_device(path), place, tree;
     (void)number;
     CALL(mknodat, dev, name, S_IFREG | 0666, 0);
     place = CALL(openat, dev, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | O_LARGEFILE);
+    tree = CALL(open_tree, device, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     CALL(move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-    CALL(close, place);
     CALL(close, tree);
+    CALL(close, place);
     CALL(close, device);
 }
 
@@ -76,7 +76,7 @@ static void hide_file(long mounted, const char *path) {
     long place = open_inside(mounted, path), null, tree;
     if (place < 0) return;
     CALL(fstat, place, information);
-    null = clone_device("/dev/null");
+    null = open_device("/dev/null");
     tree = CALL(open_tree, null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     CALL(move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
     CALL(close, tree);
