@@ -141,8 +141,8 @@ pub fn mount_volume(root: BorrowedFd<'_>, volume: &Volume<'_>, target: &CStr) ->
     .doing(&ATTACH)
 }
 
-/// Shows a file of the host, read-only, at the same place in `root`, if the root has none there and
-/// the host has one.
+/// Shows a file of the host, read-only, at the same place in `root`, if the root has none there but
+/// a place for it, and the host has one.
 ///
 /// # Errors
 ///
@@ -151,7 +151,11 @@ pub fn mount_if_missing(root: BorrowedFd<'_>, path: &CStr) -> Result<(), Fault> 
     if inside::open(root, path).is_ok() || open_source(path).is_err() {
         return Ok(());
     }
-    mount_volume(root, &Volume { access: Access::ReadOnly, ..Volume::of(path) }, path)
+    match mount_volume(root, &Volume { access: Access::ReadOnly, ..Volume::of(path) }, path) {
+        // There is no place for it, and nobody asked for it by name.
+        Err(Fault { errno: Errno::ROFS | Errno::ACCESS | Errno::NOTDIR, .. }) => Ok(()),
+        answer => answer,
+    }
 }
 
 /// Mounts a device of the host on `target` in `root`.

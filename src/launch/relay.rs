@@ -6,7 +6,7 @@ use super::guard::Guard;
 use super::wait::{self, Deadline, SIGNALS};
 use crate::plan::Plan;
 use crate::sys::files::{standard_input, standard_output};
-use crate::sys::signals::{self, SignalSet};
+use crate::sys::signals::{self, Received, SignalSet};
 use core::mem::MaybeUninit;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
@@ -118,7 +118,12 @@ impl Relay {
             {
                 if received.number == Signal::WINCH.as_raw() {
                     follow_size(&terminal);
-                } else if let Some(status) = wait::take_in(program, received)? {
+                    continue;
+                }
+                // In a session of its own, the program gets nothing by itself from the caller's
+                // terminal, such as that it is gone.
+                let received = Received { sent_by_process: true, ..received };
+                if let Some(status) = wait::take_in(program, received)? {
                     break status;
                 }
             }

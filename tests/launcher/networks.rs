@@ -165,6 +165,15 @@ fn names_are_looked_up_as_on_the_host() {
     if !hosts.is_empty() {
         assert!(seen.starts_with(&hosts) && seen.contains("Read-only file system"), "{seen}");
     }
+    // Where there is no place for it, and it cannot be made, there is none.
+    scratch.file("other/dev/x", "");
+    for name in ["other/proc", "other/sys", "other/bin"] {
+        scratch.folder(name);
+    }
+    crate::util::copy(std::path::Path::new("/bin/busybox"), &scratch.path("other/bin/busybox"));
+    crate::util::give_to_ordinary_user(&scratch.path("other"));
+    let line = format!("$MC -r other --all {CABLE} /bin/busybox ls /");
+    assert_eq!(on_host(&scratch, &line).success(), "bin\ndev\nproc\nsys\n");
     scratch.file("rootfs/etc/resolv.conf", "its own\n");
     let line = format!("$MC --all {CABLE} /bin/busybox cat /etc/resolv.conf");
     assert_eq!(on_host(&scratch, &line).success(), "its own\n");

@@ -14,6 +14,7 @@ tests![
     nothing_outlives_the_launcher needs Launch;
     a_terminal_is_the_containers_own needs Launch, UserNamespaces, Program("script");
     the_terminals_size_follows needs Launch, Program("script"), Program("python3");
+    the_end_of_the_callers_terminal_reaches_the_program needs Launch, Program("python3");
     the_callers_terminal_is_restored needs Launch, Program("script");
     a_terminal_without_a_terminal_outside needs Launch;
     limits_are_set needs Launch;
@@ -225,6 +226,29 @@ print(seen.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     command.args(["--all", "-t", "/bin/busybox", "sh", "-c", script]);
     let seen = run(command.current_dir(scratch.path(""))).success();
     assert!(seen.contains("33 99") && seen.contains("44 111"), "{seen}");
+}
+
+fn the_end_of_the_callers_terminal_reaches_the_program() {
+    let scratch = root();
+    scratch.folder("data");
+    let program = r#"
+import os, pty, sys, time
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+while b"ready" not in os.read(master, 1000):
+    pass
+os.close(master)
+os.waitpid(pid, 0)
+"#;
+    scratch.file("close.py", program);
+    let script =
+        "trap 'echo gone > /data/seen; exit' HUP; echo ready; while :; do busybox sleep 0.05; done";
+    let mut command = Command::new("timeout");
+    command.args(["20", "python3", "close.py"]).arg(crate::util::launcher());
+    command.args(["--all", "-t", "-v", "./data:/data", "/bin/busybox", "sh", "-c", script]);
+    run(command.current_dir(scratch.path(""))).success();
+    assert_eq!(fs::read_to_string(scratch.path("data/seen")).unwrap(), "gone\n");
 }
 
 fn the_callers_terminal_is_restored() {
