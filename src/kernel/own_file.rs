@@ -12,8 +12,8 @@ use crate::text::{Text, parts, read_start};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
-    CWD, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create,
-    openat, sendfile,
+    CWD, MemfdFlags, Mode, OFlags, PROC_SUPER_MAGIC, SealFlags, fcntl_add_seals, fcntl_get_seals,
+    fstatfs, memfd_create, openat, sendfile,
 };
 use rustix::io::{Errno, read, retry_on_intr};
 use rustix::process::{Signal, parent_process_death_signal};
@@ -40,17 +40,23 @@ pub fn is_from_outside() -> bool {
 }
 
 fn is_among_mounts() -> Result<bool, Errno> {
-    let file = read_only(c"/proc/self/exe")?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let own = openat(CWD, c"/proc/self", flags, Mode::empty())?;
+    // Inside a container that came with files of these names, anything could be read from them.
+    if fstatfs(&own)?.f_type != PROC_SUPER_MAGIC {
+        return Err(Errno::NODEV);
+    }
+    let file = read_only(&own, c"exe")?;
     if is_sealed(&file) {
         return Ok(true);
     }
     let mut name = Text::new();
-    name.push("/proc/self/fdinfo/").push_number(file.as_raw_fd().unsigned_abs().into()).push("\0");
+    name.push("fdinfo/").push_number(file.as_raw_fd().unsigned_abs().into()).push("\0");
     let name = CStr::from_bytes_until_nul(name.as_bytes()).map_err(|_| Errno::INVAL)?;
     let mut buffer = [0; 256];
-    let about = read_start(&read_only(name)?, &mut buffer)?;
+    let about = read_start(&read_only(&own, name)?, &mut buffer)?;
     let mount = parts(about, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
-    has_line(&read_only(c"/proc/self/mountinfo")?, mount.ok_or(Errno::NOENT)?)
+    has_line(&read_only(&own, c"mountinfo")?, mount.ok_or(Errno::NOENT)?)
 }
 
 /// Whether a line of the file begins with this word.
@@ -118,11 +124,11 @@ fn is_sealed(file: &OwnedFd) -> bool {
 ///
 /// open(2): `ENOENT` without /proc.
 pub fn open() -> Result<OwnedFd, Fault> {
-    read_only(c"/proc/self/exe").doing(&OPEN)
+    read_only(CWD, c"/proc/self/exe").doing(&OPEN)
 }
 
-fn read_only(path: &CStr) -> Result<OwnedFd, Errno> {
-    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+fn read_only(folder: impl AsFd, path: &CStr) -> Result<OwnedFd, Errno> {
+    openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
 #[cfg(test)]

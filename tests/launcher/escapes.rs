@@ -140,6 +140,15 @@ fn the_launchers_file_by_proc_self_exe() {
             shell(&scratch, &line);
         }
     }
+    // A /proc of files that say what the launcher would like to read, and a real one elsewhere.
+    scratch.file("rootfs/proc/self/exe", "");
+    scratch.file("rootfs/proc/self/mountinfo", "1 0 0:1 / / rw - x x rw\n");
+    for number in 3..20 {
+        scratch.file(&format!("rootfs/proc/self/fdinfo/{number}"), "mnt_id:\t1\n");
+    }
+    scratch.link("rootfs/bin/away", "/elsewhere/self/exe");
+    let ended = shell(&scratch, "./own -v /proc:/elsewhere /bin/away --version");
+    ended.fails(126, &["refusing to be a container's program"]);
     let users = root().for_ordinary_user();
     users.link("rootfs/bin/link", "/proc/self/exe");
     run(&mut users.ordinary_launcher(["--all", "/bin/link", "x"])).fails(126, &["refusing"]);
