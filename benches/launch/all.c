@@ -112,6 +112,7 @@ static void drop_capabilities(void) {
 }
 
 static void child(void) {
+    static const struct mount_attr no_devices = {.attr_set = MOUNT_ATTR_NODEV};
     static const struct sock_fprog filter = {sizeof FILTER / sizeof *FILTER, (struct sock_filter *)FILTER};
     long root, proc, sys;
     write_file("/proc/self/setgroups", "deny", 4);
@@ -120,7 +121,7 @@ static void child(void) {
     CALL(unshare, CLONE_NEWTIME);
     loopback_up();
     CALL(prctl, PR_SET_DUMPABLE, 0);
-    root = open_root();
+    root = open_root(&no_devices);
     proc = mount_in(root, "/proc", "proc", 0, NO_DEVICES_OR_PROGRAMS);
     sys = mount_in(root, "/sys", "sysfs", 0, NO_WRITES_DEVICES_OR_PROGRAMS);
     mount_dev(root, show, TERMINALS);

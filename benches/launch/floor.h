@@ -83,12 +83,13 @@ static long launcher, launcher_file;
 static const unsigned long nothing = 0;
 static const long no_time[2] = {0, 0};
 
-/* Until the root is a mount of its own, and nothing else is mounted in it. */
-static long open_root(void) {
+/* Until the root is a mount of its own, and nothing else is mounted in it; with these attributes. */
+static long open_root(const struct mount_attr *attributes) {
     long place, root;
     CALL(mount, 0, "/", 0, MS_PRIVATE_REC, 0);
     place = CALL(openat, AT_FDCWD, arguments[1], O_PATH | O_DIRECTORY | O_CLOEXEC | O_LARGEFILE);
     root = CALL(open_tree, place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    if (attributes) CALL(mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, sizeof *attributes);
     CALL(move_mount, root, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
     CALL(close, place);
     return root;

@@ -15,7 +15,7 @@ static void make(long dev, const char *path, const char *name, long number) {
 static void child(void) {
     long root;
     CALL(prctl, PR_SET_DUMPABLE, 0);
-    root = open_root();
+    root = open_root(0);
     mount_in(root, "/proc", "proc", 0, NO_DEVICES_OR_PROGRAMS);
     mount_dev(root, make, TERMINALS);
     enter(root, 4);

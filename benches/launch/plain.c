@@ -3,6 +3,6 @@
 #include "floor.h"
 
 static void child(void) {
-    enter(open_root(), 3);
+    enter(open_root(0), 3);
     if (launcher_lives()) become_program();
 }

@@ -13,7 +13,7 @@ use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::process::{
     DumpableBehavior, WaitOptions, getegid, geteuid, set_dumpable_behavior, waitpid,
 };
@@ -83,7 +83,7 @@ pub fn overlay(whose: As) -> Result<(), Errno> {
         // such a one cannot be a layer.
         filesystem::mount_new(root.as_fd(), c"/", &FileSystem::SHARED_MEMORY)?;
         // By this name the new memory; `/` is still the directory under it.
-        overlay::prepare(c"/..", whose == As::Caller).map(drop)
+        overlay::prepare(c"/..", whose == As::Caller, MountAttrFlags::empty()).map(drop)
     };
     attempt(whose, kinds, || {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

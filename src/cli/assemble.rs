@@ -12,6 +12,7 @@ use crate::kernel::mounts::Access;
 use crate::sys::namespaces::Namespaces;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use rustix::mount::MountAttrFlags;
 use rustix::thread::CapabilitySet;
 
 /// The container that is wanted.
@@ -36,6 +37,7 @@ pub fn assemble<'a>(
     };
     check_joins(&isolation)?;
     check_id_mapped(&settings, &isolation)?;
+    forbid_devices(&mut settings);
     add_standard_mounts(&mut settings, &isolation);
     let security = security(&mut settings, &isolation);
     let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
@@ -45,6 +47,7 @@ pub fn assemble<'a>(
             directory: settings.rootfs.unwrap_or(c"rootfs"),
             access,
             ephemeral: settings.ephemeral,
+            devices: !settings.all,
         },
         mounts: settings.mounts,
         isolation,
@@ -132,6 +135,21 @@ fn check_id_mapped<'a>(
         why,
         b"--map-users and --map-groups, or --isolate user",
     ))
+}
+
+/// In `--all`, no device is used but those that are shown as such; who made the files of a root or a
+/// volume may have made devices, too.
+fn forbid_devices(settings: &mut Settings<'_>) {
+    if !settings.all {
+        return;
+    }
+    for mount in &mut settings.mounts {
+        if let Mounted::Volume(volume) = &mut mount.what
+            && !volume.allows_devices
+        {
+            volume.attributes |= MountAttrFlags::MOUNT_ATTR_NODEV;
+        }
+    }
 }
 
 /// What each isolation needs to be of use, where the user mounts nothing else.

@@ -50,6 +50,8 @@ pub struct Root<'a> {
     pub access: Access,
     /// Whether what the program writes to it is thrown away.
     pub ephemeral: bool,
+    /// Whether devices that lie in it can be used.
+    pub devices: bool,
 }
 
 /// The program and what it inherits.

@@ -176,6 +176,10 @@ fn set_volume_option(volume: &mut Volume<'_>, option: &[u8]) -> Result<(), Mount
         b"shared" | b"rshared" => volume.propagation = Some(MountPropagationFlags::SHARED),
         b"idmap" => volume.id_mapped = true,
         b"U" => volume.chowned = true,
+        b"dev" | b"nodev" => {
+            volume.allows_devices = option == b"dev";
+            set_attribute(&mut volume.attributes, option);
+        }
         other if set_attribute(&mut volume.attributes, other) => {}
         _ => return Err(MountError::Option),
     }
@@ -263,6 +267,7 @@ mod tests {
         assert_eq!(options.attributes, FileSystem::RESTRICTED);
         assert_eq!(options.propagation, Some(MountPropagationFlags::DOWNSTREAM));
         assert!(!options.with_mounts_below && options.id_mapped && options.chowned);
+        assert!(volume(c"/a:/b:dev").allows_devices && !volume(c"/a:/b:dev,nodev").allows_devices);
         let last = volume(c"/a:/b:shared,private,noexec,exec,bind,rbind,ro,rw");
         assert_eq!(last, Volume::of(c"/a"), "the last one counts");
     }

@@ -49,18 +49,27 @@ const UPPER: FileSystem<'static> =
 /// # Errors
 ///
 /// Those of open(2) on the directory, and of mounting.
-pub fn prepare(directory: &CStr, privileged: bool) -> Result<OwnedFd, Fault> {
+pub fn prepare(
+    directory: &CStr,
+    privileged: bool,
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Fault> {
     let lower = open_directory(directory).doing(&OPEN)?;
     // Layers have to be mounted somewhere in this namespace: on the directory itself, which the
     // open descriptor still leads to.
     let memory = filesystem::make(&UPPER).doing(&MEMORY)?;
     attach(&memory, &lower).doing(&MEMORY)?;
-    let overlay = overlay(&lower, &memory, privileged).doing(&OVERLAY)?;
+    let overlay = overlay(&lower, &memory, privileged, attributes).doing(&OVERLAY)?;
     attach(&overlay, &memory).doing(&OVERLAY)?;
     Ok(overlay)
 }
 
-fn overlay(lower: &OwnedFd, memory: &OwnedFd, privileged: bool) -> Result<OwnedFd, Errno> {
+fn overlay(
+    lower: &OwnedFd,
+    memory: &OwnedFd,
+    privileged: bool,
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
     // The root of the overlay has the attributes of its upper layer: the mode of the directory's.
     let found = fstat(lower)?;
     let upper = make_folder(memory, c"upper")?;
@@ -74,7 +83,7 @@ fn overlay(lower: &OwnedFd, memory: &OwnedFd, privileged: bool) -> Result<OwnedF
         fsconfig_set_flag(&wanted, c"userxattr")?;
     }
     fsconfig_create(&wanted)?;
-    fsmount(&wanted, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    fsmount(&wanted, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 fn make_folder(memory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {

@@ -1,13 +1,16 @@
 //! The root directory: made a mount of its own, and then made `/`, with the old one gone.
 
-use super::mounts::{Access, attach, clone_tree, remount_read_only};
+use super::filesystem::as_flags;
+use super::mounts::{Access, attach, clone_tree, remount_read_only, remount_with};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, mount_bind, mount_bind_recursive, mount_move, unmount};
+use rustix::mount::{
+    MountAttrFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_move, unmount,
+};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
 pub(super) static OPEN: Operation = Operation {
@@ -41,11 +44,15 @@ static DETACH: Operation = Operation::new("detach the old root");
 /// # Errors
 ///
 /// Those of open(2) on the directory, and of mounting.
-pub fn prepare(directory: &CStr, access: Access) -> Result<OwnedFd, Fault> {
+pub fn prepare(
+    directory: &CStr,
+    access: Access,
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Fault> {
     let place = open_directory(directory).doing(&OPEN)?;
-    match clone_onto_itself(&place, access) {
+    match clone_onto_itself(&place, access, attributes) {
         Err(Errno::NOSYS) => {
-            bind_by_path(directory, access).doing(&PREPARE)?;
+            bind_by_path(directory, access, attributes).doing(&PREPARE)?;
             open_directory(directory).doing(&OPEN)
         }
         answer => answer.doing(&PREPARE),
@@ -57,26 +64,37 @@ pub(super) fn open_directory(directory: &CStr) -> Result<OwnedFd, Errno> {
     openat(CWD, directory, flags, Mode::empty())
 }
 
-fn clone_onto_itself(place: &OwnedFd, access: Access) -> Result<OwnedFd, Errno> {
+fn clone_onto_itself(
+    place: &OwnedFd,
+    access: Access,
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
     let tree = clone_tree(place, Reach::Tree)?;
     if access == Access::ReadOnly {
         let writable = !fstatvfs(&tree)?.f_flag.contains(StatVfsMountFlags::RDONLY);
-        change(tree.as_fd(), Reach::Tree, Change::READ_ONLY)?;
+        let set = attributes | MountAttrFlags::MOUNT_ATTR_RDONLY;
+        change(tree.as_fd(), Reach::Tree, Change { set, ..Change::NONE })?;
         if writable {
             change(tree.as_fd(), Reach::Mount, Change::WRITABLE)?;
         }
+    } else if !attributes.is_empty() {
+        change(tree.as_fd(), Reach::Tree, Change { set: attributes, ..Change::NONE })?;
     }
     attach(&tree, place)?;
     Ok(tree)
 }
 
-/// The way of older kernels, where a read-only root comes without the mounts below it, since those
-/// would stay writable.
-fn bind_by_path(directory: &CStr, access: Access) -> Result<(), Errno> {
-    match access {
-        Access::ReadWrite => mount_bind_recursive(directory, directory),
-        Access::ReadOnly => mount_bind(directory, directory),
+/// The way of older kernels, where only one mount can be changed: a root that is read-only or has
+/// attributes comes without the mounts below it, since those would stay as they are.
+fn bind_by_path(directory: &CStr, access: Access, attributes: MountAttrFlags) -> Result<(), Errno> {
+    if access == Access::ReadWrite && attributes.is_empty() {
+        return mount_bind_recursive(directory, directory);
     }
+    mount_bind(directory, directory)?;
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    remount_with(&open_directory(directory)?, as_flags(attributes))
 }
 
 /// Makes the topmost mount of the root read-only.

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_bind, mount_bind_recursive};
 
 /// A file or directory of the host, and how it is seen.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Volume<'a> {
@@ -24,6 +25,8 @@ pub struct Volume<'a> {
     pub access: Access,
     /// What else the mount allows.
     pub attributes: MountAttrFlags,
+    /// Whether its devices are wanted, where devices are forbidden otherwise.
+    pub allows_devices: bool,
     /// Whether the mounts below it are seen, too.
     pub with_mounts_below: bool,
     /// Whether mounts that the host makes below it show in the container, and perhaps the other way
@@ -43,6 +46,7 @@ impl<'a> Volume<'a> {
             source,
             access: Access::ReadWrite,
             attributes: MountAttrFlags::empty(),
+            allows_devices: false,
             with_mounts_below: true,
             propagation: None,
             id_mapped: false,

@@ -26,10 +26,12 @@ impl Step<'_> {
             Self::TakeVolume(..) => "open, open_tree, mount_setattr",
             Self::MakeMountsPrivate { sees_new_mounts: false } => "mount(REC|PRIVATE)",
             Self::MakeMountsPrivate { sees_new_mounts: true } => "mount(REC|SLAVE)",
-            Self::PrepareRoot { access: Access::ReadWrite, .. } => "open, open_tree, move_mount",
-            Self::PrepareRoot { access: Access::ReadOnly, .. } => {
-                "open, open_tree, mount_setattr, move_mount"
+            Self::PrepareRoot { access: Access::ReadWrite, attributes, .. }
+                if attributes.is_empty() =>
+            {
+                "open, open_tree, move_mount"
             }
+            Self::PrepareRoot { .. } => "open, open_tree, mount_setattr, move_mount",
             Self::PrepareOverlay { .. } => "fsopen, fsconfig, fsmount, move_mount",
             Self::Mount(mount) => mount_calls(mount),
             Self::MountDevices(..) => "fsopen, fsmount, mknod, open_tree, move_mount",
@@ -116,13 +118,13 @@ impl Step<'_> {
             Self::MakeMountsPrivate { sees_new_mounts: true } => {
                 text.push("no mount made here shows on the host; those made there are seen")
             }
-            Self::PrepareRoot { directory, access } => {
+            Self::PrepareRoot { directory, access, attributes } => {
                 text.push("make ").push_name(directory.to_bytes());
                 text.push(" a mount of its own, as pivot_root asks");
-                match access {
-                    Access::ReadWrite => text,
-                    Access::ReadOnly => text.push("; read-only below it"),
+                if *access == Access::ReadOnly {
+                    text.push("; read-only below it");
                 }
+                text.push(if attributes.is_empty() { "" } else { "; no devices in it" })
             }
             Self::PrepareOverlay { directory, .. } => {
                 text.push("lay memory over ").push_name(directory.to_bytes());

@@ -23,6 +23,7 @@ use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::Memory;
 use alloc::vec::Vec;
+use rustix::mount::MountAttrFlags;
 
 /// The way from the launcher to the program.
 pub struct Plan<'a> {
@@ -204,11 +205,13 @@ impl<'a> Plan<'a> {
         let sees_new_mounts = self.steps.iter().any(|step| matches!(step, Step::TakeVolume(..)));
         self.steps.push(Step::MakeMountsPrivate { sees_new_mounts });
         let directory = root.directory;
+        let attributes =
+            if root.devices { MountAttrFlags::empty() } else { MountAttrFlags::MOUNT_ATTR_NODEV };
         self.steps.push(if root.ephemeral {
             let is_user = has_users(container, caller);
-            Step::PrepareOverlay { directory, privileged: !is_user }
+            Step::PrepareOverlay { directory, privileged: !is_user, attributes }
         } else {
-            Step::PrepareRoot { directory, access: root.access }
+            Step::PrepareRoot { directory, access: root.access, attributes }
         });
         for (mount, taken) in container.mounts.iter().zip(taken) {
             self.steps.push(match taken {

@@ -20,6 +20,7 @@ use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::Mode;
 use rustix::io::{Errno, read, retry_on_intr};
+use rustix::mount::MountAttrFlags;
 use rustix::process::{Gid, chdir, umask};
 use rustix::thread::{CapabilitySet, CpuSet};
 
@@ -65,6 +66,8 @@ pub enum Step<'a> {
         directory: &'a CStr,
         /// Whether the program can write to it.
         access: Access,
+        /// What else it does not allow.
+        attributes: MountAttrFlags,
     },
     /// Make a root of which changes are thrown away.
     PrepareOverlay {
@@ -72,6 +75,8 @@ pub enum Step<'a> {
         directory: &'a CStr,
         /// Whether this is done with root privilege on the host.
         privileged: bool,
+        /// What it does not allow.
+        attributes: MountAttrFlags,
     },
     /// Mount something in the root.
     Mount(Mount<'a>),
@@ -186,11 +191,12 @@ impl<'a> Step<'a> {
                 Ok(())
             }
             Self::MakeMountsPrivate { sees_new_mounts } => mounts::make_private(*sees_new_mounts),
-            Self::PrepareRoot { directory, access } => {
-                root::prepare(directory, *access).map(|root| stage.root = Some(root))
+            Self::PrepareRoot { directory, access, attributes } => {
+                root::prepare(directory, *access, *attributes).map(|root| stage.root = Some(root))
             }
-            Self::PrepareOverlay { directory, privileged } => {
-                overlay::prepare(directory, *privileged).map(|root| stage.root = Some(root))
+            Self::PrepareOverlay { directory, privileged, attributes } => {
+                overlay::prepare(directory, *privileged, *attributes)
+                    .map(|root| stage.root = Some(root))
             }
             Self::Mount(mount) => mount_in(stage, mount),
             Self::MountDevices(target, wanted) => {

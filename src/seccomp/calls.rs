@@ -10,7 +10,7 @@ include!(concat!(env!("OUT_DIR"), "/system_calls.rs"));
 #[cfg_attr(test, derive(Debug))]
 pub struct Call(u16);
 
-/// A way to make system calls, which gives them their numbers. The order is that of the tables.
+/// A way to make system calls, which gives them their numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Abi {
@@ -56,7 +56,13 @@ impl Call {
 
     /// Its number; one beyond `NUMBERS_END` where the ABI does not have the call.
     pub(super) fn number(self, abi: Abi) -> usize {
-        let number = NUMBERS[abi as usize].get(usize::from(self.0));
+        let numbers = match abi {
+            Abi::X86_64 => X86_64,
+            Abi::X86 => X86,
+            Abi::X32 => X32,
+            Abi::Aarch64 => AARCH64,
+        };
+        let number = numbers.get(usize::from(self.0));
         number.map_or(usize::MAX, |number| usize::from(*number))
     }
 

@@ -266,6 +266,27 @@ fn making_devices() {
         run(&mut scratch.launcher(words)).output
     };
     holds(&disk(&["--all", "--share", "user"]), 5);
+    // Devices that came with the root, or lie in a volume, are none inside.
+    for name in ["rootfs/zero", "data/zero"] {
+        fs::create_dir_all(scratch.path("data")).unwrap();
+        run(Command::new("mknod").arg(scratch.path(name)).args(["c", "1", "5"])).success();
+    }
+    let read = |options: &[&str]| {
+        let volume = ["-v", "./data:/data", "-v", "./data:/allowed:dev"];
+        let script = "for place in / /data/ /allowed/; do (busybox head -c 1 ${place}zero | busybox wc -c) 2>/dev/null; done";
+        let program = ["/bin/busybox", "sh", "-c", script];
+        let words: Vec<_> = options.iter().chain(&volume).chain(&program).collect();
+        run(&mut scratch.launcher(words)).success()
+    };
+    assert_eq!(read(&[]), "1\n1\n1\n");
+    for options in [
+        &["--all"][..],
+        &["--all", "--share", "user"],
+        &["--all", "--ephemeral"],
+        &["--all", "--read-only"],
+    ] {
+        assert_eq!(read(options), "0\n0\n1\n", "{options:?}");
+    }
     let asked_for = disk(&["--all", "--share", "user", "--cap-add", "MKNOD"]);
     assert!(asked_for.starts_with("escaped: mknod"), "root can make them: {asked_for}");
 }
