@@ -9,6 +9,7 @@ mod crowd;
 mod descriptors;
 mod errors;
 mod escapes;
+mod escapes_files;
 mod fallbacks;
 mod hardened;
 mod host;
@@ -43,6 +44,7 @@ fn main() {
         ("unprivileged", unprivileged::TESTS),
         ("errors", errors::TESTS),
         ("escapes", escapes::TESTS),
+        ("escapes_files", escapes_files::TESTS),
         ("fallbacks", fallbacks::TESTS),
         ("host", host::TESTS),
         ("crowd", crowd::TESTS),

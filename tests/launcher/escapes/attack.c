@@ -2,26 +2,19 @@
  * that begins with "escaped" means that it worked.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "attack.h"
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-static int answer(const char *what, long result) {
+int answer(const char *what, long result) {
     if (result >= 0)
         printf("escaped: %s\n", what);
     else
@@ -30,137 +23,209 @@ static int answer(const char *what, long result) {
     return result >= 0;
 }
 
-/* A chroot below, and up from a directory outside it: the one that is open as `fd`, or the present. */
-static void climb(int fd, const char *marker) {
-    mkdir("below", 0700);
-    if (chroot("below")) { perror("chroot"); return; }
-    if (fd >= 0 && fchdir(fd)) { perror("fchdir"); return; }
-    for (int i = 0; i < 64; i++) if (chdir("..")) break;
-    if (chroot(".")) { perror("chroot"); return; }
-    answer("climbed to the host's root", access(marker, F_OK));
+/* An attempt in a process of its own: what it changes is gone with it, and a kernel that has no such
+ * way into it may kill it. */
+static void attempt(const char *what, long (*call)(void)) {
+    int status = 0;
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) _exit(call() < 0 ? errno : 0);
+    if (child < 0 || waitpid(child, &status, 0) < 0) status = EAGAIN << 8;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ENOSYS;
+    answer(what, errno ? -1 : 0);
 }
 
-/* Letters for the terminal's own input. */
+#ifdef __x86_64__
+/* A system call the way that 32-bit programs make it, where pointers are short, too. */
+static long call32(long number, long first, long second, long third) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(second), "d"(third)
+                     : "memory", "r8", "r9", "r10", "r11");
+    if ((int)result < 0) { errno = -(int)result; return -1; }
+    return result;
+}
+
+#define X32 0x40000000
+#endif
+
+/* A letter for the terminal's own input. */
+static char letter = 'x';
+static char paste[] = {3};
+
+static long type_plainly(void) { return syscall(SYS_ioctl, 0, (unsigned long)TIOCSTI, &letter); }
+static long type_bit_32(void) { return syscall(SYS_ioctl, 0, TIOCSTI | 1UL << 32, &letter); }
+static long type_all_bits(void) { return syscall(SYS_ioctl, 0, TIOCSTI | ~0UL << 32, &letter); }
+static long type_paste(void) { return syscall(SYS_ioctl, 0, (unsigned long)TIOCLINUX, paste); }
+static long type_paste_bit_63(void) { return syscall(SYS_ioctl, 0, TIOCLINUX | 1UL << 63, paste); }
+#ifdef __x86_64__
+static long type_32(void) { return call32(54, 0, TIOCSTI, (long)&letter); }
+static long type_x32(void) { return syscall(X32 | 514, 0, (unsigned long)TIOCSTI, &letter); }
+static long type_x32_plain(void) { return syscall(X32 | SYS_ioctl, 0, (unsigned long)TIOCSTI, &letter); }
+#endif
+
 static void type(void) {
-    char letter = 'x';
-    char linux_paste[] = {3};
-    answer("TIOCSTI", syscall(SYS_ioctl, 0, (unsigned long)TIOCSTI, &letter));
-    answer("TIOCSTI with more bits", syscall(SYS_ioctl, 0, TIOCSTI | 1UL << 32, &letter));
-    answer("TIOCSTI with all bits", syscall(SYS_ioctl, 0, TIOCSTI | 0xffffffffUL << 32, &letter));
-    answer("TIOCLINUX", syscall(SYS_ioctl, 0, (unsigned long)TIOCLINUX, linux_paste));
+    attempt("TIOCSTI", type_plainly);
+    attempt("TIOCSTI with bit 32", type_bit_32);
+    attempt("TIOCSTI with all higher bits", type_all_bits);
+    attempt("TIOCLINUX", type_paste);
+    attempt("TIOCLINUX with bit 63", type_paste_bit_63);
+#ifdef __x86_64__
+    attempt("TIOCSTI by int 0x80", type_32);
+    attempt("TIOCSTI by x32", type_x32);
+    attempt("TIOCSTI by x32's other number", type_x32_plain);
+#endif
 }
 
 static int nothing(void *unused) { return unused != NULL; }
+static char stack[65536];
 
-#ifdef __x86_64__
-static long call32(long number, long first) {
-    long result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(0L), "d"(0L) : "memory", "r8", "r9", "r10", "r11");
-    if (result < 0) { errno = -result; return -1; }
-    return result;
+static long raw_clone(unsigned long flags) {
+    long child = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) _exit(0);
+    return child;
 }
+
+static long nest_unshare(void) { return unshare(CLONE_NEWUSER); }
+static long nest_unshare_more(void) { return unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET); }
+static long nest_clone(void) {
+    return clone(nothing, stack + sizeof stack, CLONE_NEWUSER | SIGCHLD, NULL);
+}
+static long nest_clone_raw(void) { return raw_clone(CLONE_NEWUSER | CLONE_NEWPID); }
+static long nest_clone_bit_40(void) { return raw_clone(CLONE_NEWUSER | 1UL << 40); }
+static long nest_clone3(void) {
+    struct clone_args arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+    long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child == 0) _exit(0);
+    return child;
+}
+/* That it is the own namespace would be another error, and only said by a kernel that was asked. */
+static long nest_setns(void) {
+    int own = open("/proc/self/ns/user", O_RDONLY);
+    return own < 0 ? -1 : setns(own, CLONE_NEWUSER);
+}
+#ifdef __x86_64__
+static long nest_unshare_32(void) { return call32(310, CLONE_NEWUSER, 0, 0); }
+static long nest_clone_32(void) {
+    long child = call32(120, CLONE_NEWUSER | SIGCHLD, 0, 0);
+    if (child == 0) _exit(0);
+    return child;
+}
+static long nest_unshare_x32(void) { return syscall(X32 | SYS_unshare, CLONE_NEWUSER); }
 #endif
 
 static void nest(void) {
-    static char stack[65536];
-    struct clone_args arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
-    long child;
-    int own = open("/proc/self/ns/user", O_RDONLY);
-    answer("unshare(NEWUSER)", unshare(CLONE_NEWUSER));
-    answer("unshare(NEWUSER|NEWNS)", unshare(CLONE_NEWUSER | CLONE_NEWNS));
-    answer("clone(NEWUSER)", clone(nothing, stack + sizeof stack, CLONE_NEWUSER | SIGCHLD, NULL));
-    child = syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (child == 0) _exit(0);
-    answer("clone3(NEWUSER)", child);
-    if (own >= 0) answer("setns(NEWUSER)", setns(own, CLONE_NEWUSER));
+    attempt("unshare", nest_unshare);
+    attempt("unshare of more", nest_unshare_more);
+    attempt("clone", nest_clone);
+    attempt("clone with NEWPID", nest_clone_raw);
+    attempt("clone with bit 40", nest_clone_bit_40);
+    attempt("clone3", nest_clone3);
+    attempt("setns", nest_setns);
 #ifdef __x86_64__
-    answer("unshare by int 0x80", call32(310, CLONE_NEWUSER));
-    answer("unshare by x32", syscall(0x40000000 | SYS_unshare, CLONE_NEWUSER));
+    attempt("unshare by int 0x80", nest_unshare_32);
+    attempt("clone by int 0x80", nest_clone_32);
+    attempt("unshare by x32", nest_unshare_x32);
 #endif
 }
+
+/* A failure by the address shows that it was allowed to look. */
+static long allowed(long result) { return result < 0 && errno == EFAULT ? 0 : result; }
 
 static void trace(int process, const char *marker) {
     char path[256], byte;
     struct iovec here = {&byte, 1}, there = {(void *)0x1000, 1};
-    answer("PTRACE_ATTACH", ptrace(PTRACE_ATTACH, process, 0, 0));
+    int handle = syscall(SYS_pidfd_open, process, 0);
+    snprintf(path, sizeof path, "/proc/%d/status", process);
+    if (handle < 0 || access(path, R_OK)) { perror("the process cannot be seen"); exit(3); }
+    if (answer("PTRACE_ATTACH", ptrace(PTRACE_ATTACH, process, 0, 0))) {
+        waitpid(process, NULL, __WALL);
+        ptrace(PTRACE_DETACH, process, 0, 0);
+    }
     answer("PTRACE_SEIZE", ptrace(PTRACE_SEIZE, process, 0, 0));
-    answer("process_vm_readv", process_vm_readv(process, &here, 1, &there, 1, 0));
+    answer("process_vm_readv", allowed(process_vm_readv(process, &here, 1, &there, 1, 0)));
+    answer("process_vm_writev", allowed(process_vm_writev(process, &here, 1, &there, 1, 0)));
+    answer("pidfd_getfd", syscall(SYS_pidfd_getfd, handle, 0, 0));
     snprintf(path, sizeof path, "/proc/%d/mem", process);
     answer("opening its memory", open(path, O_RDWR));
     snprintf(path, sizeof path, "/proc/%d/exe", process);
-    answer("opening its file", open(path, O_WRONLY));
+    answer("opening its file", open(path, O_RDONLY));
+    snprintf(path, sizeof path, "/proc/%d/fd/0", process);
+    answer("opening what it has open", open(path, O_RDONLY));
+    snprintf(path, sizeof path, "/proc/%d/environ", process);
+    answer("reading its environment", open(path, O_RDONLY));
     snprintf(path, sizeof path, "/proc/%d/root%s", process, marker);
     answer("looking through its root", access(path, F_OK));
 }
 
-/* Tries for some seconds to open the file of any process but its own for writing. */
-static void overwrite(int seconds) {
-    char path[64], own[32];
-    snprintf(own, sizeof own, "%d", getpid());
-    for (long rounds = 0; rounds < seconds * 20000L; rounds++) {
-        DIR *proc = opendir("/proc");
-        struct dirent *entry;
-        while (proc && (entry = readdir(proc))) {
-            int held, file;
-            if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || !strcmp(entry->d_name, own)) continue;
-            snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
-            held = open(path, O_RDONLY);
-            if (held < 0) continue;
-            snprintf(path, sizeof path, "/proc/self/fd/%d", held);
-            file = open(path, O_WRONLY | O_NONBLOCK);
-            if (file >= 0) {
-                /* Its own files it may ruin. */
-                struct stat found, mine, programs;
-                fstat(file, &found);
-                stat("/proc/self/exe", &mine);
-                stat("/bin/busybox", &programs);
-                if (found.st_ino != mine.st_ino && found.st_ino != programs.st_ino && write(file, "overwritten", 11) > 0)
-                    printf("escaped: wrote to the file of process %s\n", entry->d_name), fflush(stdout);
-                close(file);
-            }
-            close(held);
-        }
-        if (proc) closedir(proc);
-    }
-    puts("held: no file was written to");
+/* A cgroup of version 1 names a program that the kernel runs on the host; cgroups(7). */
+static long mount_cgroup(void) {
+    mkdir("/cgroups", 0755);
+    /* One of nobody else's, gone with its last mount; and those that a host may have. */
+    if (!mount("x", "/cgroups", "cgroup", 0, "none,name=mini-container-test")) return 0;
+    if (!mount("x", "/cgroups", "cgroup", 0, "rdma")) return 0;
+    if (!mount("x", "/cgroups", "cgroup", 0, "memory")) return 0;
+    return mount("x", "/cgroups", "cgroup", 0, "name=systemd");
+}
+static long mount_cgroup2(void) {
+    mkdir("/cgroups", 0755);
+    return mount("x", "/cgroups", "cgroup2", 0, "");
+}
+/* CVE-2022-0492: as root of new namespaces. */
+static long enter_cgroup(void) { return unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP); }
+
+static void release(void) {
+    attempt("a cgroup of version 1", mount_cgroup);
+    attempt("a cgroup of version 2", mount_cgroup2);
+    attempt("namespaces for one", enter_cgroup);
 }
 
-static void keys(void) {
-    answer("add_key", syscall(SYS_add_key, "user", "test", "x", 1, KEY_SPEC_USER_KEYRING));
-    answer("request_key", syscall(SYS_request_key, "user", "mini-container-secret", NULL, 0));
-    answer("keyctl(read)", syscall(SYS_keyctl, KEYCTL_READ, KEY_SPEC_USER_KEYRING, NULL, 0));
+static void keys(const char *name) {
+    char secret[16] = "";
+    long key = syscall(SYS_request_key, "user", name, NULL, 0);
+    answer("request_key", key);
+    answer("keyctl(search)", syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", name, 0));
+    answer("keyctl(read)", syscall(SYS_keyctl, KEYCTL_READ, key > 0 ? key : KEY_SPEC_SESSION_KEYRING, secret, sizeof secret));
+    if (!strncmp(secret, "secret", 6)) puts("escaped: the secret was read");
+    answer("add_key", syscall(SYS_add_key, "user", name, "x", 1, KEY_SPEC_SESSION_KEYRING));
 }
 
-static void disk(void) {
-    char byte;
-    int file;
-    answer("mknod", mknod("/disk", S_IFBLK | 0600, makedev(254, 0)));
-    answer("mknod in /dev", mknod("/dev/disk", S_IFBLK | 0600, makedev(254, 0)));
-    answer("mknod of memory", mknod("/dev/mem", S_IFCHR | 0600, makedev(1, 1)));
-    file = open("/disk", O_RDONLY);
-    answer("reading the disk", file < 0 ? -1 : read(file, &byte, 1));
-    file = open("/dev/disk", O_RDONLY);
-    answer("reading the disk in /dev", file < 0 ? -1 : read(file, &byte, 1));
+/* Runs a command in a session that has a key, which is gone with it. */
+static void with_key(char **words) {
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0) perror("a new session");
+    if (syscall(SYS_add_key, "user", words[0], "secret", 6, KEY_SPEC_SESSION_KEYRING) < 0) perror("add_key");
+    execvp(words[1], words + 1);
+    perror(words[1]);
 }
 
-/* Exchanges two names until it is killed. */
-static void swap(const char *one, const char *other) {
-    for (;;) syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2);
+/* `host` is the host's process namespace; there, nobody sends a signal to all. */
+static void signals(int victim, const char *host) {
+    char here[64] = "";
+    int handle = syscall(SYS_pidfd_open, victim, 0);
+    siginfo_t about = {.si_signo = SIGKILL, .si_code = SI_QUEUE};
+    answer("kill", kill(victim, SIGKILL));
+    answer("tgkill", syscall(SYS_tgkill, victim, victim, SIGKILL));
+    answer("rt_sigqueueinfo", syscall(SYS_rt_sigqueueinfo, victim, SIGKILL, &about));
+    answer("pidfd_send_signal", handle < 0 ? -1 : syscall(SYS_pidfd_send_signal, handle, SIGKILL, NULL, 0));
+    answer("kill of its group", kill(-victim, SIGKILL));
+    if (readlink("/proc/self/ns/pid", here, sizeof here - 1) < 0 || !strcmp(here, host)) return;
+    kill(-1, SIGKILL);
+    puts("killed all");
 }
 
 int main(int count, char **words) {
     const char *name = count > 1 ? words[1] : "";
     const char *first = count > 2 ? words[2] : "0";
-    if (!strcmp(name, "climb")) climb(-1, first);
-    else if (!strcmp(name, "climb-from")) climb(atoi(first), count > 3 ? words[3] : "/");
-    else if (!strcmp(name, "type")) type();
+    const char *second = count > 3 ? words[3] : "/";
+    if (attack_files(name, count - 2, words + 2)) return 0;
+    if (!strcmp(name, "type")) type();
     else if (!strcmp(name, "nest")) nest();
-    else if (!strcmp(name, "trace")) trace(atoi(first), count > 3 ? words[3] : "/");
-    else if (!strcmp(name, "overwrite")) overwrite(atoi(first));
+    else if (!strcmp(name, "trace")) trace(atoi(first), second);
+    else if (!strcmp(name, "release")) release();
     else if (!strcmp(name, "who")) printf("%d\n", geteuid());
-    else if (!strcmp(name, "keys")) keys();
-    else if (!strcmp(name, "disk")) disk();
-    else if (!strcmp(name, "swap") && count > 3) swap(words[2], words[3]);
+    else if (!strcmp(name, "keys")) keys(first);
+    else if (!strcmp(name, "with-key") && count > 3) with_key(words + 2);
+    else if (!strcmp(name, "signals")) signals(atoi(first), second);
     else return 2;
     return 0;
 }
