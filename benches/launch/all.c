@@ -49,14 +49,18 @@ static long open_device(const char *path) {
     return device;
 }
 
+static void mount_device(long device, long place) {
+    long tree = CALL(open_tree, device, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    CALL(move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    CALL(close, tree);
+}
+
 static void show(long dev, const char *path, const char *name, long number) {
-    long device = open_device(path), place, tree;
+    long device = open_device(path), place;
     (void)number;
     CALL(mknodat, dev, name, S_IFREG | 0666, 0);
     place = CALL(openat, dev, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | O_LARGEFILE);
-    tree = CALL(open_tree, device, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    CALL(move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-    CALL(close, tree);
+    mount_device(device, place);
     CALL(close, place);
     CALL(close, device);
 }
@@ -73,13 +77,11 @@ static void hide_folder(long mounted, const char *path) {
 
 static void hide_file(long mounted, const char *path) {
     char information[STAT_BYTES];
-    long place = open_inside(mounted, path), null, tree;
+    long place = open_inside(mounted, path), null;
     if (place < 0) return;
     CALL(fstat, place, information);
     null = open_device("/dev/null");
-    tree = CALL(open_tree, null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    CALL(move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-    CALL(close, tree);
+    mount_device(null, place);
     CALL(close, null);
     CALL(close, place);
 }

@@ -1,8 +1,8 @@
 //! What the launcher does while its child waits: the ids of the child's user namespace, and what
 //! connects its network namespace.
 
-use super::hints;
 use super::pasta::Pasta;
+use super::{hints, id_map, name_of, number_of};
 use crate::container::{Link, keep};
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
 use crate::kernel::network::{self, LinkKind};
@@ -69,14 +69,6 @@ pub fn all<'a>(
     }
 }
 
-/// `/proc/PID/NAME` of the child.
-pub(super) fn name_of(child: Pid, name: &str) -> &'static CStr {
-    let mut path = Text::new();
-    path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-    path.push("/").push(name);
-    keep(path.as_bytes().to_vec()).unwrap_or_default()
-}
-
 static OPEN_NETWORK: Operation = Operation::new("open the child's network namespace");
 
 /// Makes the interface. The host's end of a cable is called after the child, whose number nobody
@@ -91,7 +83,7 @@ fn connect(link: &Link<'_>, child: Pid) -> Result<(), Fault> {
 
 fn cable_of(child: Pid) -> &'static CStr {
     let mut here = Text::new();
-    here.push("mc").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    here.push("mc").push_number(number_of(child));
     keep(here.as_bytes().to_vec()).unwrap_or_default()
 }
 
@@ -106,11 +98,8 @@ pub fn undo(plan: &Plan<'_>, child: Pid) {
 }
 
 fn write_map<'a>(plan: &Plan<'a>, child: Pid, name: &str, lines: &[u8]) -> Result<(), Error<'a>> {
-    let path = name_of(child, name);
-    let written = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|file| write(&file, lines))
-        .doing(&MAP);
-    written.map(drop).map_err(|fault| hints::explain(fault, path.to_bytes(), plan))
+    let written = id_map::write_map(child, name, lines).doing(&MAP);
+    written.map_err(|fault| hints::explain(fault, name_of(child, name).to_bytes(), plan))
 }
 
 /// A program that is privileged to write one kind of map for ordinary users.
@@ -134,7 +123,7 @@ fn run_helper(
 ) -> Result<(), Error<'static>> {
     let name = helper.paths[0];
     let mut number = Text::new();
-    number.push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+    number.push_number(number_of(child));
     let mut words = [name].to_vec();
     words.extend(keep(number.as_bytes().to_vec()));
     for word in lines.split(|byte| matches!(byte, b' ' | b'\n')).filter(|word| !word.is_empty()) {

@@ -1,7 +1,7 @@
 //! A user namespace that nobody is in: a descriptor of a map of ids, for mounts that are seen with
 //! it; `mount_setattr(2)`, `MOUNT_ATTR_IDMAP`.
 
-use super::assist::name_of;
+use super::name_of;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone};
@@ -41,11 +41,15 @@ pub fn namespace(users: &[u8], groups: &[u8]) -> Result<OwnedFd, Fault> {
 }
 
 fn map(holder: Pid, users: &[u8], groups: &[u8]) -> Result<OwnedFd, Errno> {
-    for (name, lines) in [("uid_map", users), ("gid_map", groups)] {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = openat(CWD, name_of(holder, name), flags, Mode::empty())?;
-        write(&file, lines)?;
-    }
+    write_map(holder, "uid_map", users)?;
+    write_map(holder, "gid_map", groups)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     openat(CWD, name_of(holder, "ns/user"), flags, Mode::empty())
+}
+
+/// Writes one of the two maps of a process that is in a new user namespace.
+pub(super) fn write_map(process: Pid, name: &str, lines: &[u8]) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, name_of(process, name), flags, Mode::empty())?;
+    write(&file, lines).map(drop)
 }

@@ -1,13 +1,12 @@
 //! A process of ours as process 1: it starts the program, passes signals on to it, reaps whatever the
 //! program leaves, and ends when the program does, which ends all others in the namespace;
 //! `pid_namespaces(7)`.
-
 //!
 //! Once the program runs, this process executes the launcher's sealed copy anew, to be rid of the
 //! memory that the launch took.
 
 use super::wait;
-use super::{CLONE, Failure, Life, WAIT};
+use super::{CLONE, Failure, Life, WAIT, number_of};
 use crate::container::number;
 use crate::error::{Doing, status};
 use crate::kernel::process;
@@ -43,7 +42,7 @@ pub(super) fn run<'a>(
     let ended = started.and_then(|program| {
         if let (None, Some(file)) = (&failure, own_file) {
             let mut number = Text::new();
-            number.push_number(program.as_raw_nonzero().get().unsigned_abs().into()).push("\0");
+            number.push_number(number_of(program)).push("\0");
             let number = CStr::from_bytes_until_nul(number.as_bytes()).unwrap_or_default();
             let words = StringList::new(&[c"mini-container", WORD, number]);
             // Where that cannot be, this process stays as it is.

@@ -14,6 +14,7 @@ mod prepare;
 mod relay;
 mod wait;
 
+use crate::container::keep;
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, status};
 use crate::kernel::execute::execute;
 use crate::kernel::identity::Parent;
@@ -23,14 +24,16 @@ use crate::plan::{Plan, Stage, Step};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone, share};
 use crate::sys::signals::{self, Before};
+use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use relay::Relay;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{PidfdFlags, Signal, getpid, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 
 /// The child's stack; it uses a few pages of it.
 const STACK_BYTES: usize = 128 * 1024;
@@ -123,6 +126,18 @@ static CLONE: Operation = Operation {
     ],
 };
 static WAIT: Operation = Operation::new("wait for the program");
+
+/// A process's number, for a name or a word.
+fn number_of(process: Pid) -> u64 {
+    process.as_raw_nonzero().get().unsigned_abs().into()
+}
+
+/// `/proc/PID/NAME`.
+fn name_of(process: Pid, name: &str) -> &'static CStr {
+    let mut path = Text::new();
+    path.push("/proc/").push_number(number_of(process)).push("/").push(name);
+    keep(path.as_bytes().to_vec()).unwrap_or_default()
+}
 
 /// What the child leaves to the launcher, wherever its memory is.
 struct Record<'a> {

@@ -3,6 +3,7 @@
 
 use super::assist::run;
 use super::guard::Guard;
+use super::number_of;
 use crate::container::{keep, number};
 use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
@@ -41,7 +42,7 @@ impl Pasta {
     /// Once it is connected, it goes on in a process of its own, which its parent leaves to us.
     fn start(child: Pid, signals: Before) -> Result<Self, Why<'static>> {
         let mut number = Text::new();
-        number.push_number(own(child));
+        number.push_number(number_of(child));
         let mut words = [c"pasta", c"--quiet", c"--config-net"].to_vec();
         if geteuid().is_root() {
             // Or else it would become nobody, who may not enter the namespace.
@@ -61,7 +62,7 @@ impl Pasta {
     /// It is our only child besides the one that waits.
     fn find(child: Pid) -> Result<Self, Errno> {
         let mut path = Text::new();
-        path.push("/proc/self/task/").push_number(own(getpid())).push("/children");
+        path.push("/proc/self/task/").push_number(number_of(getpid())).push("/children");
         let children = read_file(keep(path.as_bytes().to_vec()).unwrap_or_default())?;
         let is_other = |process: &Pid| *process != child;
         let numbers = parts(&children, b' ').filter_map(number);
@@ -91,8 +92,4 @@ impl Drop for Pasta {
 fn end(process: Pid) {
     let _ = kill_process(process, Signal::KILL);
     let _ = waitpid(Some(process), WaitOptions::empty());
-}
-
-fn own(process: Pid) -> u64 {
-    process.as_raw_nonzero().get().unsigned_abs().into()
 }
