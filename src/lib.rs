@@ -6,6 +6,7 @@
 //! - [`cli`] reads the command line into a request,
 //! - [`container`] is what is wanted, in the user's terms,
 //! - `lookup` reads what files of the host say about it,
+//! - [`image`] opens image files and unpacks their layers,
 //! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
 //! - [`launch`] clones the child that takes the steps, and waits for the program,
 //! - [`kernel`] is what the steps do, a file per subject,
@@ -23,6 +24,7 @@ pub mod check;
 pub mod cli;
 pub mod container;
 pub mod error;
+pub mod image;
 pub mod kernel;
 pub mod launch;
 mod lookup;
@@ -93,6 +95,9 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
             let (text, is_enough) = check::check(form);
             print(&text)?;
             Ok(u8::from(!is_enough))
+        }
+        Request::Image(_) | Request::Rootfs(_) => {
+            Err(Error::usage("", b"", "this is still to come", b""))
         }
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();

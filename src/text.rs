@@ -60,6 +60,14 @@ impl Text {
         self.push("\"")
     }
 
+    /// Adds two hexadecimal digits for each byte.
+    pub fn push_hex(&mut self, bytes: &[u8]) -> &mut Self {
+        for byte in bytes {
+            self.push_digit(byte >> 4).push_digit(byte & 15);
+        }
+        self
+    }
+
     fn push_digit(&mut self, digit: u8) -> &mut Self {
         self.0.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
         self

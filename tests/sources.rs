@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the library, and what each may use of the others.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("check", &["launch", "lookup", "container", "kernel", "sys", "error", "text"]),
     ("cli", &["container", "kernel", "sys", "error", "text"]),
     ("lookup.rs", &["container", "plan", "kernel", "seccomp", "sys", "error", "text"]),
     ("launch", &["plan", "container", "kernel", "sys", "error", "text"]),
+    ("image", &["container", "kernel", "sys", "error", "text"]),
     ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),
     ("container", &["kernel", "sys", "error", "text"]),
     ("kernel", &["sys", "error", "text"]),

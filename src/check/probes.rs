@@ -83,7 +83,7 @@ pub fn overlay(whose: As) -> Result<(), Errno> {
         // such a one cannot be a layer.
         filesystem::mount_new(root.as_fd(), c"/", &FileSystem::SHARED_MEMORY)?;
         // By this name the new memory; `/` is still the directory under it.
-        overlay::prepare(c"/..", whose == As::Caller, MountAttrFlags::empty()).map(drop)
+        overlay::prepare(&[c"/.."], None, whose == As::Caller, MountAttrFlags::empty()).map(drop)
     };
     attempt(whose, kinds, || {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -1,10 +1,12 @@
 //! The third stage: what the options mean together. Here is what `--all` stands for, and which option
 //! brings which isolation with it.
 
-use super::settings::{Settings, insert_mount};
+use super::options::{OPTIONS, by_short};
+use super::settings::{OTHER_FORM, Settings, insert_mount, option_value_error};
 use crate::container::{
-    ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Filter, IdMap, Isolation, Join, MASKED,
-    Mount, Mounted, Network, Process, READ_ONLY, Root, Security, environment,
+    ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Defaults, Filter, IdMap, Isolation,
+    Join, Layers, MASKED, Mount, Mounted, Network, Process, READ_ONLY, Root, Security, Source,
+    User, environment,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
@@ -15,10 +17,10 @@ use core::ffi::CStr;
 use rustix::mount::MountAttrFlags;
 use rustix::thread::CapabilitySet;
 
-/// The container that is wanted.
+/// The container that is wanted; what the command line does not say, `defaults` do.
 pub fn assemble<'a>(
     mut settings: Settings<'a>,
-    command: Vec<&'a CStr>,
+    defaults: Defaults<'a>,
     callers: &[&'a CStr],
 ) -> Result<Container<'a>, Error<'a>> {
     if let Some(Network::Join(path)) = settings.network {
@@ -41,26 +43,27 @@ pub fn assemble<'a>(
     add_standard_mounts(&mut settings, &isolation);
     let security = security(&mut settings, &isolation);
     let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
-    let variables = &settings.environment;
+    let start = if settings.clear_environment { Vec::new() } else { defaults.environment };
+    let mut command = defaults.entrypoint;
+    command.extend_from_slice(&defaults.command);
+    let working_directory = settings.workdir.or(defaults.working_directory);
+    let source = source(&settings)?;
+    let user = user(&settings)?;
     Ok(Container {
-        root: Root {
-            directory: settings.rootfs.unwrap_or(c"rootfs"),
-            access,
-            ephemeral: settings.ephemeral,
-            devices: !settings.all,
-        },
+        root: Root { source, access, ephemeral: settings.ephemeral, devices: !settings.all },
         mounts: settings.mounts,
         isolation,
         security,
         process: Process {
             command,
-            environment: environment::apply(callers, settings.clear_environment, variables),
-            working_directory: settings.workdir.unwrap_or(c"/"),
-            user: settings.user,
+            environment: environment::apply(callers, start, &settings.environment),
+            working_directory: working_directory.unwrap_or(c"/"),
+            user,
             groups: settings.groups,
             preserved_descriptors: settings.preserved_descriptors,
             terminal: settings.tty,
             init: settings.init,
+            stop_signal: settings.stop_signal.or(defaults.stop_signal),
             timeout: settings.timeout,
             limits: settings.limits,
             umask: settings.umask,
@@ -69,6 +72,29 @@ pub fn assemble<'a>(
             processors: settings.processors,
         },
     })
+}
+
+/// Where the root comes from.
+fn source<'a>(settings: &Settings<'a>) -> Result<Source<'a>, Error<'a>> {
+    match (settings.rootfs, settings.image) {
+        (Some(_), Some(_)) => {
+            let why = "the root is a directory or an image, not both";
+            Err(Error::usage("option", b"--image", why, b"leave --rootfs out"))
+        }
+        (None, Some(_)) => Ok(Source::Layers(Layers::default())),
+        (directory, None) => Ok(Source::Directory(directory.unwrap_or(c"rootfs"))),
+    }
+}
+
+/// The user, in numbers; names are known only in an image.
+fn user<'a>(settings: &Settings<'a>) -> Result<Option<User>, Error<'a>> {
+    let Some(typed) = settings.user else { return Ok(None) };
+    let user = User::parse(typed.to_bytes());
+    let refused = || match by_short(OPTIONS, b'u') {
+        Some(entry) => option_value_error(entry, typed, OTHER_FORM),
+        None => Error::usage("option", b"--user", OTHER_FORM, b""),
+    };
+    user.map(Some).ok_or_else(refused)
 }
 
 /// What is new; what an option sets up in a namespace brings the namespace with it.

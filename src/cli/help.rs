@@ -1,13 +1,14 @@
 //! What `--help` and `--version` print.
 
-use super::options::OPTIONS;
+use super::options::{Entry, OPTIONS, ROOTFS_OPTIONS};
 use crate::text::Text;
 
 const HEAD: &str = "\
 mini-container runs a program in a root directory of its own.
 
   mini-container [OPTIONS] PROGRAM [ARG...]
-  mini-container check [--json]             what this host can do
+  mini-container rootfs [OPTIONS] PROGRAM...   make a root directory: rootfs --help
+  mini-container check [--json]                what this host can do
 
 PROGRAM is looked up inside the root; without a slash, in the PATH that it will have.
 
@@ -28,6 +29,19 @@ that it needs, was not found.
   mini-container --all -t /bin/bash     one that is isolated in every way
 ";
 
+const ROOTFS_HEAD: &str = "\
+mini-container rootfs makes a root directory.
+
+  mini-container rootfs [-o DIR] [--with PATH]... [--etc] PROGRAM...
+  mini-container rootfs [-o DIR] --image FILE [--platform P] [--tag T]
+  mini-container rootfs --prune
+
+The first copies programs of this system, and what their files say that they need;
+what a program loads by itself (plugins, modules, data) is added by --with. The
+second unpacks an image. The third removes what was unpacked to run images.
+
+";
+
 /// The column in which the descriptions begin.
 const COLUMN: usize = 32;
 
@@ -35,7 +49,21 @@ const COLUMN: usize = 32;
 pub fn help() -> Text {
     let mut text = Text::new();
     text.push(HEAD);
-    for entry in OPTIONS {
+    push_options(&mut text, OPTIONS);
+    text.push(TAIL);
+    text
+}
+
+/// The help of the command `rootfs`.
+pub fn rootfs() -> Text {
+    let mut text = Text::new();
+    text.push(ROOTFS_HEAD);
+    push_options(&mut text, ROOTFS_OPTIONS);
+    text
+}
+
+fn push_options(text: &mut Text, table: &[Entry]) {
+    for entry in table {
         let start = text.len();
         match entry.short {
             Some(letter) => text.push("  -").push_name(&[letter]).push(", "),
@@ -47,8 +75,6 @@ pub fn help() -> Text {
         }
         text.pad(start, COLUMN).push(entry.help).push("\n");
     }
-    text.push(TAIL);
-    text
 }
 
 /// The name and the version.
@@ -64,13 +90,14 @@ mod tests {
 
     #[test]
     fn the_help_names_every_option_and_fits_a_terminal() {
-        let text = help();
-        let help = std::str::from_utf8(text.as_bytes()).unwrap();
-        for entry in OPTIONS {
-            assert!(help.contains(entry.long));
-        }
-        for line in help.lines() {
-            assert!(line.len() <= 120, "{line}");
+        for (text, table) in [(help(), OPTIONS), (rootfs(), ROOTFS_OPTIONS)] {
+            let help = std::str::from_utf8(text.as_bytes()).unwrap();
+            for entry in table {
+                assert!(help.contains(entry.long));
+            }
+            for line in help.lines() {
+                assert!(line.len() <= 120, "{line}");
+            }
         }
     }
 }

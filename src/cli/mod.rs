@@ -7,7 +7,9 @@ mod help;
 mod nearest;
 mod options;
 mod parse;
+mod rootfs;
 mod settings;
 mod words;
 
-pub use parse::{Purpose, Request, parse};
+pub use parse::{Purpose, Request, Wanted, parse};
+pub use rootfs::Rootfs;

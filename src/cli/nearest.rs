@@ -1,10 +1,10 @@
 //! The option that was probably meant.
 
-use super::options::{Entry, OPTIONS};
+use super::options::Entry;
 
 /// The option whose name takes the fewest changes to get to from what was typed, if they are few.
-pub fn option(typed: &[u8]) -> Option<&'static Entry> {
-    let (changes, entry) = OPTIONS
+pub fn option(table: &'static [Entry], typed: &[u8]) -> Option<&'static Entry> {
+    let (changes, entry) = table
         .iter()
         .map(|entry| (distance(typed, entry.long.as_bytes()), entry))
         .min_by_key(|(changes, _)| *changes)?;
@@ -41,6 +41,7 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::OPTIONS;
     use super::*;
 
     #[test]
@@ -53,8 +54,9 @@ mod tests {
 
     #[test]
     fn slips_are_recognised_and_other_words_are_not() {
-        let nearest =
-            |typed: &str| option(format!("--{typed}").as_bytes()).map(|entry| &entry.long[2..]);
+        let nearest = |typed: &str| {
+            option(OPTIONS, format!("--{typed}").as_bytes()).map(|entry| &entry.long[2..])
+        };
         assert_eq!(nearest("rotfs"), Some("rootfs"));
         assert_eq!(nearest("volumes"), Some("volume"));
         assert_eq!(nearest("readonly"), Some("read-only"));

@@ -1,10 +1,23 @@
-//! The options of the launcher: one table, which the parser, the help and the README go by.
+//! The options of the launcher, and those of the command `rootfs`: a table each, which the parser,
+//! the help and the README go by.
 
 /// An option, by its name in the code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Name {
     Rootfs,
+    Programs,
+    Image,
+    Platform,
+    Tag,
+    Keep,
+    Entrypoint,
+    Quiet,
+    Output,
+    With,
+    Etc,
+    List,
+    Prune,
     ReadOnly,
     Ephemeral,
     Volume,
@@ -19,6 +32,7 @@ pub enum Name {
     GroupAdd,
     Tty,
     Init,
+    StopSignal,
     PreserveFds,
     All,
     Isolate,
@@ -58,9 +72,9 @@ pub struct Entry {
 
 /// A line of the table: a name, the letter if there is one, the word, the value, and the help.
 macro_rules! options {
-    ($($name:ident $([$short:literal])? $long:literal $(($value:literal))? $help:literal;)*) => {
+    ($table:ident: $($name:ident $([$short:literal])? $long:literal $(($value:literal))? $help:literal;)*) => {
         /// All of them, in the order of the help.
-        pub static OPTIONS: &[Entry] = &[$(Entry {
+        pub static $table: &[Entry] = &[$(Entry {
             name: Name::$name,
             short: options!(@some $($short)?),
             long: $long,
@@ -72,8 +86,15 @@ macro_rules! options {
     (@some) => { None };
 }
 
-options! {
+options! { OPTIONS:
     Rootfs [b'r'] "--rootfs" ("DIR") "the root directory (default: rootfs)";
+    Programs [b'p'] "--programs" ("LIST") "a root of these programs of this system, and what they need";
+    Image [b'i'] "--image" ("FILE") "a root from an image: OCI layout (folder, tar), docker-save tar, rootfs tar";
+    Platform "--platform" ("OS/ARCH") "which of an image's platforms, such as linux/arm64";
+    Tag "--tag" ("NAME") "which of the images in the file";
+    Keep "--keep" ("NAME") "keep what is written to an image's root, as NAME, for later runs";
+    Entrypoint "--entrypoint" ("PROGRAM") "instead of the image's entrypoint";
+    Quiet [b'q'] "--quiet" "do not show how far the unpacking is";
     ReadOnly "--read-only" "the root cannot be written to";
     Ephemeral "--ephemeral" "what is written to the root is thrown away";
     Volume [b'v'] "--volume" ("SRC:DST[:OPTS]") "SRC of the host is seen as DST; OPTS: ro, nosuid, nodev, noexec, ...";
@@ -88,6 +109,7 @@ options! {
     GroupAdd "--group-add" ("GID") "a supplementary group, in numbers";
     Tty [b't'] "--tty" "a terminal of its own";
     Init "--init" "a process 1 that reaps, and passes signals on to the program";
+    StopSignal "--stop-signal" ("SIGNAL") "what the program gets when the launcher gets SIGTERM";
     PreserveFds "--preserve-fds" ("N") "pass on descriptors 3 to 2+N, too";
     All [b'a'] "--all" "every isolation, few capabilities, a filter of system calls";
     Isolate "--isolate" ("LIST") "process, user, ipc, network, hostname, cgroup, time, or all";
@@ -114,14 +136,30 @@ options! {
     Version [b'V'] "--version" "print the version";
 }
 
+options! { ROOTFS_OPTIONS:
+    Output [b'o'] "--output" ("DIR") "the directory to make (default: rootfs)";
+    With "--with" ("PATH") "a file or folder of this system, as it is";
+    Etc "--etc" "a minimal passwd, group, nsswitch.conf and hosts";
+    List "--list" "print what would be copied, and do nothing";
+    Image [b'i'] "--image" ("FILE") "from an image: OCI layout (folder, tar), docker-save tar, rootfs tar";
+    Platform "--platform" ("OS/ARCH") "which of an image's platforms, such as linux/arm64";
+    Tag "--tag" ("NAME") "which of the images in the file";
+    MapUsers "--map-users" ("RANGE") "users: INSIDE:OUTSIDE:COUNT, more than once; or auto";
+    MapGroups "--map-groups" ("RANGE") "groups, likewise";
+    Quiet [b'q'] "--quiet" "do not show how far the unpacking is";
+    Prune "--prune" "remove all unpacked images that no container uses";
+    Keep "--keep" ("NAME") "with --prune: remove what was kept as NAME, too";
+    Help [b'h'] "--help" "print this help";
+}
+
 /// The option with this long name, which begins with `--`.
-pub fn by_long(long: &[u8]) -> Option<&'static Entry> {
-    OPTIONS.iter().find(|entry| entry.long.as_bytes() == long)
+pub fn by_long(table: &'static [Entry], long: &[u8]) -> Option<&'static Entry> {
+    table.iter().find(|entry| entry.long.as_bytes() == long)
 }
 
 /// The option `-short`.
-pub fn by_short(short: u8) -> Option<&'static Entry> {
-    OPTIONS.iter().find(|entry| entry.short == Some(short))
+pub fn by_short(table: &'static [Entry], short: u8) -> Option<&'static Entry> {
+    table.iter().find(|entry| entry.short == Some(short))
 }
 
 #[cfg(test)]
@@ -130,13 +168,15 @@ mod tests {
 
     #[test]
     fn each_is_found_by_its_names_and_by_no_other() {
-        for entry in OPTIONS {
-            assert_eq!(by_long(entry.long.as_bytes()).unwrap().name, entry.name);
-            if let Some(short) = entry.short {
-                assert_eq!(by_short(short).unwrap().name, entry.name);
+        for table in [OPTIONS, ROOTFS_OPTIONS] {
+            for entry in table {
+                assert_eq!(by_long(table, entry.long.as_bytes()).unwrap().name, entry.name);
+                if let Some(short) = entry.short {
+                    assert_eq!(by_short(table, short).unwrap().name, entry.name);
+                }
             }
         }
-        assert!(by_long(b"--root").is_none());
-        assert!(by_short(b'x').is_none());
+        assert!(by_long(OPTIONS, b"--root").is_none());
+        assert!(by_short(OPTIONS, b'x').is_none());
     }
 }

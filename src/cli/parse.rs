@@ -1,12 +1,15 @@
 //! The second stage: from the words of a command line to what the user wants.
 
+use super::assemble::assemble;
 use super::help::{help, version};
-use super::options::{Entry, Name};
+use super::options::{Entry, Name, OPTIONS};
+use super::rootfs::{self, Rootfs};
 use super::settings::Settings;
-use super::words::{Typed, Words};
-use crate::container::Container;
+use super::words::{Typed, Words, option_error};
+use crate::container::{Container, Defaults, ImageFile};
 use crate::error::Error;
 use crate::text::{Text, parts};
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What the user wants.
@@ -14,6 +17,10 @@ use core::ffi::CStr;
 pub enum Request<'a> {
     /// Do something with a container.
     Container(Container<'a>, Purpose),
+    /// Do something with a container whose root is an image's.
+    Image(Wanted<'a>),
+    /// Make a root directory.
+    Rootfs(Rootfs<'a>),
     /// Print this.
     Print(Text),
     /// Find out what the host can do; whether the result is for programs.
@@ -36,9 +43,9 @@ pub enum Purpose {
 ///
 /// What cannot stand as it was typed.
 pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
-    let mut words = Words::new(words);
+    let mut words = Words::new(OPTIONS, words);
     let mut settings = Settings::default();
-    let program = loop {
+    let command = loop {
         match words.next()? {
             Some(Typed::Option(Entry { name: Name::Help, .. }, _)) => {
                 return Ok(Request::Print(help()));
@@ -48,17 +55,107 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<
             }
             Some(Typed::Option(entry, value)) => settings.set(entry, value)?,
             Some(Typed::Word(word)) if word == c"check" => return check(words.rest()),
-            Some(Typed::Word(word)) => break refuse_command(word)?,
-            Some(Typed::EndOfOptions) => {
-                let Some((program, rest)) = words.rest().split_first() else {
-                    return Err(no_program());
-                };
-                return settings.request(program, rest, callers);
+            Some(Typed::Word(word)) if word == c"rootfs" => return rootfs::parse(words.rest()),
+            Some(Typed::Word(word)) => {
+                let mut command = [refuse_command(word)?].to_vec();
+                command.extend_from_slice(words.rest());
+                break command;
             }
-            None => return Err(no_program()),
+            Some(Typed::EndOfOptions) | None => break words.rest().to_vec(),
         }
     };
-    settings.request(program, words.rest(), callers)
+    let Some(image) = settings.image() else {
+        settings.refuse_image_options()?;
+        if command.is_empty() {
+            return Err(no_program());
+        }
+        let purpose = settings.purpose;
+        let container = assemble(settings, Defaults::callers(command, callers), callers)?;
+        return Ok(Request::Container(container, purpose));
+    };
+    let callers = callers.to_vec();
+    Ok(Request::Image(Wanted { image, settings, command, callers }))
+}
+
+/// A container that waits for what its image says.
+pub struct Wanted<'a> {
+    /// Which image.
+    pub image: ImageFile<'a>,
+    settings: Settings<'a>,
+    command: Vec<&'a CStr>,
+    callers: Vec<&'a CStr>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Whether the progress of unpacking stays unsaid.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.settings.quiet
+    }
+
+    /// The name under which what is written is kept.
+    #[must_use]
+    pub fn keep(&self) -> Option<&'a CStr> {
+        self.settings.keep
+    }
+
+    /// As whom the program runs, as it was typed.
+    #[must_use]
+    pub fn user(&self) -> Option<&'a CStr> {
+        self.settings.user
+    }
+
+    /// The container, with the image's defaults where the command line says nothing; who the user is
+    /// and where the layers are is still to be found out. As in Docker, what was typed stands behind
+    /// the entrypoint, and another entrypoint does not get the image's own words.
+    ///
+    /// # Errors
+    ///
+    /// What cannot stand as it was typed; that neither names a program.
+    pub fn container(
+        self,
+        mut defaults: Defaults<'a>,
+    ) -> Result<(Container<'a>, Purpose), Error<'a>> {
+        let Self { mut settings, command, callers, .. } = self;
+        if let Some(entrypoint) = settings.entrypoint {
+            defaults.entrypoint = [entrypoint].to_vec();
+            defaults.entrypoint.retain(|word| !word.is_empty());
+            defaults.command = Vec::new();
+        }
+        if !command.is_empty() {
+            defaults.command = command;
+        }
+        if defaults.entrypoint.is_empty() && defaults.command.is_empty() {
+            let hint = b"write one behind the options: mini-container --image FILE PROGRAM";
+            return Err(Error::usage("", b"", "the image names no program", hint));
+        }
+        settings.user = None;
+        let purpose = settings.purpose;
+        Ok((assemble(settings, defaults, &callers)?, purpose))
+    }
+}
+
+impl<'a> Settings<'a> {
+    fn image(&self) -> Option<ImageFile<'a>> {
+        let file = self.image?;
+        Some(ImageFile { file, platform: self.platform, tag: self.tag })
+    }
+
+    /// Options that say nothing without an image.
+    fn refuse_image_options(&self) -> Result<(), Error<'a>> {
+        let given = [
+            (self.platform.is_some(), "--platform"),
+            (self.tag.is_some(), "--tag"),
+            (self.keep.is_some(), "--keep"),
+            (self.entrypoint.is_some(), "--entrypoint"),
+        ];
+        match given.iter().find(|(is_given, _)| *is_given) {
+            None => Ok(()),
+            Some((_, name)) => {
+                Err(option_error(name.as_bytes(), "is about an image", b"--image FILE names it"))
+            }
+        }
+    }
 }
 
 fn no_program() -> Error<'static> {
@@ -69,7 +166,7 @@ fn no_program() -> Error<'static> {
 /// Words that are commands and not programs, now or in a later version: the OCI runtime's, and our
 /// own. Were they free until then, a script that runs a program of that name would break.
 const COMMANDS: &[u8] = b"checkpoint create delete events exec features kill list pause ps \
-    restore resume rootfs run spec start state update";
+    restore resume run spec start state update";
 
 /// The command `check`.
 fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
@@ -97,13 +194,20 @@ fn refuse_command(word: &CStr) -> Result<&CStr, Error<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::Mount;
+    use crate::container::{Mount, Source};
 
     fn container<'a>(words: &'a [&'a CStr]) -> Container<'a> {
         match parse(words, &[c"PATH=/bin"]) {
             Ok(Request::Container(container, _)) => container,
             Ok(_) => panic!("{words:?} prints"),
             Err(error) => panic!("{}", String::from_utf8_lossy(error.render().as_bytes())),
+        }
+    }
+
+    fn directory<'a>(words: &'a [&'a CStr]) -> &'a CStr {
+        match container(words).root.source {
+            Source::Directory(directory) => directory,
+            Source::Layers(_) => panic!("{words:?} is about a directory"),
         }
     }
 
@@ -118,14 +222,14 @@ mod tests {
     fn the_first_word_that_is_no_option_is_the_program() {
         let words = [c"-r", c"dir", c"prog", c"-r", c"--help"];
         assert_eq!(container(&words).process.command, [c"prog", c"-r", c"--help"]);
-        assert_eq!(container(&words).root.directory, c"dir");
-        assert_eq!(container(&[c"/bin/sh"]).root.directory, c"rootfs");
+        assert_eq!(directory(&words), c"dir");
+        assert_eq!(directory(&[c"/bin/sh"]), c"rootfs");
     }
 
     #[test]
     fn a_command_is_no_program_but_behind_dashes_or_with_a_slash() {
         assert!(refusal(&[c"run"]).contains("command run: this version does not have it yet"));
-        assert!(refusal(&[c"-rdir", c"rootfs", c"-x"]).contains("hint: to run a program"));
+        assert!(refusal(&[c"-rdir", c"create", c"-x"]).contains("hint: to run a program"));
         assert_eq!(container(&[c"--", c"run"]).process.command, [c"run"]);
         assert_eq!(container(&[c"./run"]).process.command, [c"./run"]);
         assert_eq!(container(&[c"--", c"--help"]).process.command, [c"--help"]);

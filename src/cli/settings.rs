@@ -1,12 +1,11 @@
 //! The options that were typed, each checked as it comes.
 
-use super::assemble::assemble;
 use super::options::{Entry, Name};
-use super::parse::{Purpose, Request};
+use super::parse::Purpose;
 use super::words::{option_error, usage};
 use crate::container::{
-    Clocks, Filter, IdMap, IdRange, Join, Limit, Mount, MountError, Mounted, Network, User,
-    capabilities, keep, kinds, number, processors,
+    Clocks, Filter, IdMap, IdRange, Join, Limit, Mount, MountError, Mounted, Network, capabilities,
+    keep, kinds, number, processors, signal,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
@@ -15,7 +14,7 @@ use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fs::Mode;
-use rustix::process::Gid;
+use rustix::process::{Gid, Signal};
 use rustix::thread::{CapabilitySet, CpuSet};
 
 /// The options so far.
@@ -23,16 +22,24 @@ use rustix::thread::{CapabilitySet, CpuSet};
 #[derive(Default)]
 pub struct Settings<'a> {
     pub rootfs: Option<&'a CStr>,
+    pub programs: Option<&'a CStr>,
+    pub image: Option<&'a CStr>,
+    pub platform: Option<&'a CStr>,
+    pub tag: Option<&'a CStr>,
+    pub keep: Option<&'a CStr>,
+    pub entrypoint: Option<&'a CStr>,
+    pub quiet: bool,
     pub read_only: bool,
     pub ephemeral: bool,
     pub mounts: Vec<Mount<'a>>,
     pub workdir: Option<&'a CStr>,
     pub environment: Vec<&'a CStr>,
     pub clear_environment: bool,
-    pub user: Option<User>,
+    pub user: Option<&'a CStr>,
     pub groups: Option<Vec<Gid>>,
     pub tty: bool,
     pub init: bool,
+    pub stop_signal: Option<Signal>,
     pub preserved_descriptors: u32,
     pub all: bool,
     pub isolated: Option<Namespaces>,
@@ -84,7 +91,7 @@ impl<'a> Settings<'a> {
                 _ => self.environment.push(value),
             },
             Name::ClearEnv => self.clear_environment = true,
-            Name::User => self.user = Some(User::parse(bytes).ok_or_else(other_form)?),
+            Name::User => self.user = Some(not_empty(entry, value)?),
             Name::GroupAdd => {
                 let group = number(bytes).filter(|group| *group != u32::MAX);
                 let group = Gid::from_raw(group.ok_or_else(other_form)?);
@@ -92,6 +99,7 @@ impl<'a> Settings<'a> {
             }
             Name::Tty => self.tty = true,
             Name::Init => self.init = true,
+            Name::StopSignal => self.stop_signal = Some(signal(bytes).ok_or_else(other_form)?),
             Name::PreserveFds => {
                 let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
                 self.preserved_descriptors = count.ok_or_else(other_form)?;
@@ -99,6 +107,21 @@ impl<'a> Settings<'a> {
             Name::Explain => self.purpose = Purpose::Explain,
             // Answered before they get here.
             Name::Help | Name::Version => {}
+            _ => return self.set_root(entry, value),
+        }
+        Ok(())
+    }
+
+    fn set_root(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
+        match entry.name {
+            Name::Programs => self.programs = Some(not_empty(entry, value)?),
+            Name::Image => self.image = Some(not_empty(entry, value)?),
+            Name::Platform => self.platform = Some(not_empty(entry, value)?),
+            Name::Tag => self.tag = Some(not_empty(entry, value)?),
+            Name::Keep => self.keep = Some(not_empty(entry, value)?),
+            // Empty, it takes the image's own away.
+            Name::Entrypoint => self.entrypoint = Some(value),
+            Name::Quiet => self.quiet = true,
             _ => return self.set_isolation(entry, value),
         }
         Ok(())
@@ -195,20 +218,6 @@ impl<'a> Settings<'a> {
         }
         Ok(())
     }
-
-    /// All of them together.
-    pub fn request(
-        self,
-        program: &'a CStr,
-        arguments: &[&'a CStr],
-        callers: &[&'a CStr],
-    ) -> Result<Request<'a>, Error<'a>> {
-        let purpose = self.purpose;
-        let mut command = Vec::with_capacity(arguments.len() + 1);
-        command.push(program);
-        command.extend_from_slice(arguments);
-        assemble(self, command, callers).map(|container| Request::Container(container, purpose))
-    }
 }
 
 /// Puts a mount before those that are deeper; those that are as deep stay in the user's order. False
@@ -232,14 +241,14 @@ pub fn insert_mount<'a>(mounts: &mut Vec<Mount<'a>>, mount: Mount<'a>) -> bool {
 /// More than any process can have; the kernel's `fs.nr_open` cannot be set higher.
 const DESCRIPTORS_MAX: u32 = 1 << 30;
 
-fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> {
+pub fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> {
     if value.is_empty() {
         return Err(option_value_error(entry, value, OTHER_FORM));
     }
     Ok(value)
 }
 
-fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Option<()> {
+pub fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Option<()> {
     if text == b"auto" {
         *map = Some(IdMap::Auto);
         return Some(());
@@ -290,7 +299,7 @@ pub fn option_value_error<'a>(entry: &Entry, value: &CStr, why: &'static str) ->
     option_error(typed.leak(), why, usage(entry))
 }
 
-const OTHER_FORM: &str = "the value is of another form";
+pub const OTHER_FORM: &str = "the value is of another form";
 const UNKNOWN_KIND: &str = "there is no such isolation";
 const UNKNOWN_CAPABILITY: &str = "there is no such capability";
 

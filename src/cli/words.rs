@@ -19,6 +19,7 @@ pub enum Typed<'a> {
 
 /// The words that are still to be read.
 pub struct Words<'a> {
+    table: &'static [Entry],
     rest: &'a [&'a CStr],
     /// A word of short options, and what is left of it, behind its `-`.
     current: &'a CStr,
@@ -26,9 +27,9 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// Reads `words`, the command line without the launcher's own name.
-    pub fn new(words: &'a [&'a CStr]) -> Self {
-        Self { rest: words, current: c"", cluster: c"" }
+    /// Reads `words`, the command line without the launcher's own name, with the options of `table`.
+    pub fn new(table: &'static [Entry], words: &'a [&'a CStr]) -> Self {
+        Self { table, rest: words, current: c"", cluster: c"" }
     }
 
     /// The words that have not been read.
@@ -63,7 +64,7 @@ impl<'a> Words<'a> {
     /// `--name`, `--name=value` or `--name value`.
     fn long(&mut self, word: &'a CStr) -> Result<Typed<'a>, Error<'a>> {
         let (typed, value) = cut(word.to_bytes(), b'=');
-        let entry = by_long(typed).ok_or_else(|| unknown_long(typed))?;
+        let entry = by_long(self.table, typed).ok_or_else(|| unknown_long(self.table, typed))?;
         match (entry.value, value) {
             (None, None) => Ok(Typed::Option(entry, c"")),
             (None, Some(_)) => Err(option_error(typed, "takes no value", b"")),
@@ -76,7 +77,8 @@ impl<'a> Words<'a> {
     fn short(&mut self) -> Result<Typed<'a>, Error<'a>> {
         let cluster = core::mem::take(&mut self.cluster);
         let typed = self.current.to_bytes();
-        let letter = cluster.to_bytes().first().copied().and_then(by_short);
+        let letter = cluster.to_bytes().first().copied();
+        let letter = letter.and_then(|letter| by_short(self.table, letter));
         let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP))?;
         let behind = tail(cluster, 1);
         match entry.value {
@@ -107,8 +109,8 @@ pub fn usage(entry: &Entry) -> &'static [u8] {
 const UNKNOWN: &str = "there is no such option";
 const HELP: &[u8] = b"mini-container --help lists the options";
 
-fn unknown_long(typed: &[u8]) -> Error<'_> {
-    let hint = match nearest::option(typed) {
+fn unknown_long<'a>(table: &'static [Entry], typed: &'a [u8]) -> Error<'a> {
+    let hint = match nearest::option(table, typed) {
         Some(entry) => {
             let mut hint = Text::new();
             hint.push("the nearest is ").push(entry.long);
@@ -132,14 +134,14 @@ fn tail(string: &CStr, start: usize) -> &CStr {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::Name;
+    use super::super::options::{Name, OPTIONS};
     use super::*;
 
     type Options<'a> = Vec<(Name, &'a CStr)>;
 
     /// What is read from `words`, up to the first word that is no option.
     fn read<'a>(words: &'a [&'a CStr]) -> Result<(Options<'a>, &'a [&'a CStr]), Error<'a>> {
-        let mut words = Words::new(words);
+        let mut words = Words::new(OPTIONS, words);
         let mut options = Vec::new();
         while let Some(Typed::Option(entry, value)) = words.next()? {
             options.push((entry.name, value));

@@ -4,11 +4,14 @@ use crate::text::cut;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// Applies the `settings` (`NAME=value`, or `NAME` for the caller's value) in their order to the
-/// caller's variables, or with `clear` to none.
+/// Applies the `settings` (`NAME=value`, or `NAME` for the caller's value) in their order to these
+/// variables.
 #[must_use]
-pub fn apply<'a>(callers: &[&'a CStr], clear: bool, settings: &[&'a CStr]) -> Vec<&'a CStr> {
-    let mut variables = if clear { Vec::new() } else { callers.to_vec() };
+pub fn apply<'a>(
+    callers: &[&'a CStr],
+    mut variables: Vec<&'a CStr>,
+    settings: &[&'a CStr],
+) -> Vec<&'a CStr> {
     for setting in settings {
         if let Some(place) = place_of(&variables, name(setting)) {
             variables.remove(place);
@@ -43,20 +46,24 @@ mod tests {
 
     const CALLERS: [&CStr; 2] = [c"HOME=/root", c"TERM=xterm"];
 
+    fn from_callers<'a>(settings: &[&'a CStr]) -> Vec<&'a CStr> {
+        apply(&CALLERS, CALLERS.to_vec(), settings)
+    }
+
     #[test]
     fn the_callers_is_passed_on_and_changed() {
-        assert_eq!(apply(&CALLERS, false, &[]), CALLERS);
+        assert_eq!(from_callers(&[]), CALLERS);
         assert_eq!(
-            apply(&CALLERS, false, &[c"HOME=/", c"A=1", c"A=2=3"]),
+            from_callers(&[c"HOME=/", c"A=1", c"A=2=3"]),
             [c"TERM=xterm", c"HOME=/", c"A=2=3"]
         );
     }
 
     #[test]
     fn a_name_alone_stands_for_the_callers_value() {
-        assert_eq!(apply(&CALLERS, true, &[c"TERM", c"NONE"]), [c"TERM=xterm"]);
-        assert_eq!(apply(&CALLERS, false, &[c"HOME=/", c"HOME"]), [c"TERM=xterm", c"HOME=/root"]);
-        assert!(apply(&CALLERS, true, &[]).is_empty());
+        assert_eq!(apply(&CALLERS, Vec::new(), &[c"TERM", c"NONE"]), [c"TERM=xterm"]);
+        assert_eq!(from_callers(&[c"HOME=/", c"HOME"]), [c"TERM=xterm", c"HOME=/root"]);
+        assert!(apply(&CALLERS, Vec::new(), &[]).is_empty());
     }
 
     #[test]

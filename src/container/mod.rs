@@ -8,24 +8,27 @@ mod isolation;
 mod limits;
 mod mount;
 mod network;
+mod root;
 mod security;
+mod signal;
 mod user;
 
 pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
 pub use limits::{Limit, processors};
 pub use mount::{Mount, MountError, Mounted};
 pub use network::{Link, Network};
+pub use root::{Defaults, ImageFile, Layers, Root, Source, Upper};
 pub use security::{
     ALL_CAPABILITIES, CAPABILITIES, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY, Security,
     capabilities, capability,
 };
+pub use signal::signal;
 pub use user::{User, number};
 
-use crate::kernel::mounts::Access;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fs::Mode;
-use rustix::process::Gid;
+use rustix::process::{Gid, Signal};
 use rustix::thread::CpuSet;
 
 /// A program and the surroundings that it is to see.
@@ -40,18 +43,6 @@ pub struct Container<'a> {
     pub security: Security<'a>,
     /// What runs in it.
     pub process: Process<'a>,
-}
-
-/// The root directory.
-pub struct Root<'a> {
-    /// Where it is on the host; relative to the caller's working directory.
-    pub directory: &'a CStr,
-    /// Whether the program can write to it.
-    pub access: Access,
-    /// Whether what the program writes to it is thrown away.
-    pub ephemeral: bool,
-    /// Whether devices that lie in it can be used.
-    pub devices: bool,
 }
 
 /// The program and what it inherits.
@@ -72,6 +63,8 @@ pub struct Process<'a> {
     pub terminal: bool,
     /// Whether a process of ours reaps what it leaves.
     pub init: bool,
+    /// What it gets when the launcher is told to end; `SIGTERM` if nothing is said.
+    pub stop_signal: Option<Signal>,
     /// After how many seconds it is killed.
     pub timeout: Option<u32>,
     /// What it may use.

@@ -67,7 +67,7 @@ pub fn hide(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
         return hide_one(places, path).doing(&HIDE).map(drop);
     };
     for number in 0_u8.. {
-        let mut name = Name::new();
+        let mut name: Name = Name::new();
         name.push(before).push_number(number.into()).push(behind);
         if !hide_one(places, name.as_c_str().doing(&HIDE)?).doing(&HIDE)? {
             break;

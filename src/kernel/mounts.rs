@@ -146,15 +146,26 @@ pub(super) fn bind_by_names(from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno>
     mount_bind(DescriptorPath::of(from).as_c_str()?, DescriptorPath::of(onto).as_c_str()?)
 }
 
+/// Enough for what is named in /proc/self/fd.
+const NAME_BYTES: usize = 64;
+
 /// A short name that is put together without a heap; what does not fit makes it none.
-pub(super) struct Name {
-    bytes: [u8; 64],
+pub(super) struct Name<const BYTES: usize = NAME_BYTES> {
+    bytes: [u8; BYTES],
     length: usize,
 }
 
-impl Name {
+impl<const BYTES: usize> Name<BYTES> {
     pub fn new() -> Self {
-        Self { bytes: [0; 64], length: 0 }
+        Self { bytes: [0; BYTES], length: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 
     pub fn push(&mut self, part: &[u8]) -> &mut Self {
@@ -192,6 +203,10 @@ impl DescriptorPath {
         let mut name = Name::new();
         name.push(b"/proc/self/fd/").push_number(file.as_fd().as_raw_fd().unsigned_abs());
         Self(name)
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
     }
 
     pub fn as_c_str(&self) -> Result<&CStr, Errno> {

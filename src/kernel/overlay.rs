@@ -1,22 +1,22 @@
-//! A root whose changes are thrown away: an overlay of the root directory with an upper layer in
-//! memory; the kernel's `Documentation/filesystems/overlayfs.rst`.
+//! A root of layers: directories that are seen as one, over which what is written lies apart, in
+//! memory or in a directory; the kernel's `Documentation/filesystems/overlayfs.rst`.
 
-use super::filesystem::{self, FileSystem};
-use super::mounts::{DescriptorPath, attach};
+use super::filesystem::{self, FileSystem, as_flags};
+use super::mounts::{DescriptorPath, Name, attach};
 use super::root::{OPEN, open_directory};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fstat, mkdirat, openat};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen,
+    fsconfig_set_string, fsmount, fsopen, mount,
 };
 
 static MEMORY: Operation = Operation { on: Object::Target, ..Operation::new("mount memory on") };
 static OVERLAY: Operation = Operation {
-    words: "lay memory over",
+    words: "lay what is written over",
     on: Object::Target,
     cures: &[
         (Errno::NODEV, Cure::Words("the kernel has no overlay file system (CONFIG_OVERLAY_FS)")),
@@ -29,12 +29,12 @@ static OVERLAY: Operation = Operation {
         (
             Errno::INVAL,
             Cure::Words(
-                "the file system of the root directory cannot be a layer of an overlay, nor, without \
-                 root privilege, a directory that has mounts in it",
+                "its file system cannot be a layer of an overlay, nor, without root privilege, a \
+                 directory that has mounts in it",
             ),
         ),
         (Errno::NOENT, Cure::Words("/proc has to be mounted, to name the layers")),
-        (Errno::NOSYS, Cure::Words("--ephemeral takes Linux 5.2 or newer")),
+        (Errno::NOSYS, Cure::Words("an overlay takes Linux 5.2 or newer here")),
     ],
 };
 
@@ -42,51 +42,128 @@ static OVERLAY: Operation = Operation {
 const UPPER: FileSystem<'static> =
     FileSystem { kind: c"tmpfs", settings: c"mode=755", attributes: MountAttrFlags::empty() };
 
-/// Mounts, on the root directory, an overlay of it whose upper layer is gone with the container;
-/// returns the mount. `privileged` says whether the caller may use `trusted` extended attributes,
-/// which is what the overlay notes deletions with; otherwise `user` ones.
+/// As many layers as one overlay is made of here; an image of Docker's has at most 127.
+pub const LAYERS_MAX: usize = 128;
+
+/// Mounts, on the topmost of the directories `lower`, an overlay of all of them, and returns the
+/// mount. What is written goes to the directory `kept`, which has the folders `upper` and `work`, or
+/// to memory that is gone with the container. `privileged` says whether the caller may use `trusted`
+/// extended attributes, which is what the overlay notes deletions with; otherwise `user` ones.
 ///
 /// # Errors
 ///
-/// Those of open(2) on the directory, and of mounting.
+/// Those of open(2) on the directories, and of mounting.
 pub fn prepare(
-    directory: &CStr,
+    lower: &[&CStr],
+    kept: Option<&CStr>,
     privileged: bool,
     attributes: MountAttrFlags,
 ) -> Result<OwnedFd, Fault> {
-    let lower = open_directory(directory).doing(&OPEN)?;
-    // Layers have to be mounted somewhere in this namespace: on the directory itself, which the
-    // open descriptor still leads to.
-    let memory = filesystem::make(&UPPER).doing(&MEMORY)?;
-    attach(&memory, &lower).doing(&MEMORY)?;
-    let overlay = overlay(&lower, &memory, privileged, attributes).doing(&OVERLAY)?;
-    attach(&overlay, &memory).doing(&OVERLAY)?;
-    Ok(overlay)
+    let mut layers = [const { None }; LAYERS_MAX];
+    let topmost = open_all(lower, &mut layers).doing(&OPEN)?;
+    let (upper, work, onto);
+    if let Some(kept) = kept {
+        let kept = open_directory(kept).doing(&OPEN)?;
+        upper = open_folder(&kept, c"upper").doing(&OVERLAY)?;
+        work = open_folder(&kept, c"work").doing(&OVERLAY)?;
+        onto = open_folder(topmost, c".").doing(&OVERLAY)?;
+    } else {
+        // The upper layer has to be mounted somewhere in this namespace: on the directory itself,
+        // which the open descriptor still leads to.
+        onto = filesystem::make(&UPPER).doing(&MEMORY)?;
+        attach(&onto, topmost).doing(&MEMORY)?;
+        upper = make_upper(&onto, topmost).doing(&OVERLAY)?;
+        work = make_folder(&onto, c"work").doing(&OVERLAY)?;
+    }
+    let mut below = Name::new();
+    for layer in layers.iter().flatten() {
+        below
+            .push(if below.len() == 0 { b"" } else { b":" })
+            .push(DescriptorPath::of(layer).bytes());
+    }
+    let wanted = Overlay { lower: below, upper, work, privileged, attributes };
+    let mounted = if wanted.lower.len() < SETTING_BYTES {
+        wanted.mount().and_then(|overlay| attach(&overlay, &onto).map(|()| overlay))
+    } else {
+        let top = lower.first().copied().unwrap_or_default();
+        wanted.mount_by_path(&onto).and_then(|()| open_directory(top))
+    };
+    mounted.doing(&OVERLAY)
 }
 
-fn overlay(
-    lower: &OwnedFd,
-    memory: &OwnedFd,
+/// Opens all of them; returns the first.
+fn open_all<'a>(
+    directories: &[&CStr],
+    open: &'a mut [Option<OwnedFd>; LAYERS_MAX],
+) -> Result<&'a OwnedFd, Errno> {
+    if directories.len() > LAYERS_MAX {
+        return Err(Errno::INVAL);
+    }
+    for (place, directory) in open.iter_mut().zip(directories) {
+        *place = Some(open_directory(directory)?);
+    }
+    open[0].as_ref().ok_or(Errno::NOENT)
+}
+
+/// A single setting of a file system is shorter; fsconfig(2).
+const SETTING_BYTES: usize = 256;
+/// All settings together, as mount(2) takes them: a page.
+const SETTINGS_BYTES: usize = 4096;
+
+/// An overlay that is to be mounted.
+struct Overlay {
+    /// The names of the lower layers, with colons between them.
+    lower: Name<SETTINGS_BYTES>,
+    upper: OwnedFd,
+    work: OwnedFd,
     privileged: bool,
     attributes: MountAttrFlags,
-) -> Result<OwnedFd, Errno> {
-    // The root of the overlay has the attributes of its upper layer: the mode of the directory's.
-    let found = fstat(lower)?;
-    let upper = make_folder(memory, c"upper")?;
-    chmodat(memory, c"upper", Mode::from_raw_mode(found.st_mode), AtFlags::empty())?;
-    let work = make_folder(memory, c"work")?;
-    let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&wanted, c"lowerdir", DescriptorPath::of(lower).as_c_str()?)?;
-    fsconfig_set_string(&wanted, c"upperdir", DescriptorPath::of(&upper).as_c_str()?)?;
-    fsconfig_set_string(&wanted, c"workdir", DescriptorPath::of(&work).as_c_str()?)?;
-    if !privileged {
-        fsconfig_set_flag(&wanted, c"userxattr")?;
+}
+
+impl Overlay {
+    fn mount(&self) -> Result<OwnedFd, Errno> {
+        let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_set_string(&wanted, c"lowerdir", self.lower.as_c_str()?)?;
+        let (upper, work) = (DescriptorPath::of(&self.upper), DescriptorPath::of(&self.work));
+        fsconfig_set_string(&wanted, c"upperdir", upper.as_c_str()?)?;
+        fsconfig_set_string(&wanted, c"workdir", work.as_c_str()?)?;
+        if !self.privileged {
+            fsconfig_set_flag(&wanted, c"userxattr")?;
+        }
+        fsconfig_create(&wanted)?;
+        fsmount(&wanted, FsMountFlags::FSMOUNT_CLOEXEC, self.attributes)
     }
-    fsconfig_create(&wanted)?;
-    fsmount(&wanted, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+
+    /// The way for many layers.
+    fn mount_by_path(&self, onto: &OwnedFd) -> Result<(), Errno> {
+        let mut settings = Name::<SETTINGS_BYTES>::new();
+        settings.push(b"lowerdir=").push(self.lower.bytes());
+        settings.push(b",upperdir=").push(DescriptorPath::of(&self.upper).bytes());
+        settings.push(b",workdir=").push(DescriptorPath::of(&self.work).bytes());
+        settings.push(if self.privileged { b"" } else { b",userxattr" });
+        let (place, flags) = (DescriptorPath::of(onto), as_flags(self.attributes));
+        mount(c"overlay", place.as_c_str()?, c"overlay", flags, settings.as_c_str()?)
+    }
+}
+
+/// The root of the overlay has the attributes of its upper layer: those of the topmost directory.
+fn make_upper(memory: &OwnedFd, topmost: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let upper = make_folder(memory, c"upper")?;
+    let found = fstat(topmost)?;
+    if (found.st_uid, found.st_gid) != (0, 0) {
+        // An owner who is not known here cannot be had.
+        let owner = (Uid::from_raw(found.st_uid), Gid::from_raw(found.st_gid));
+        let _ = chownat(memory, c"upper", Some(owner.0), Some(owner.1), AtFlags::empty());
+    }
+    chmodat(memory, c"upper", Mode::from_raw_mode(found.st_mode), AtFlags::empty())?;
+    Ok(upper)
 }
 
 fn make_folder(memory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
     mkdirat(memory, name, Mode::from_raw_mode(0o755))?;
-    openat(memory, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    open_folder(memory, name)
+}
+
+fn open_folder(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+    openat(folder, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

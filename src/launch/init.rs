@@ -5,9 +5,9 @@
 //! Once the program runs, this process executes the launcher's sealed copy anew, to be rid of the
 //! memory that the launch took.
 
-use super::wait;
+use super::wait::{self, Program};
 use super::{CLONE, Failure, Life, WAIT, number_of};
-use crate::container::number;
+use crate::container::{keep, number, signal};
 use crate::error::{Doing, status};
 use crate::kernel::process;
 use crate::plan::Stage;
@@ -33,22 +33,21 @@ pub(super) fn run<'a>(
         return status::FAILED;
     }
     let own_file = stage.own_file;
+    let stop_signal = life.plan.stop_signal;
     let mut life = Some(life);
     let mut program = || {
         *failure = life.take().map(|life| life.execute(&mut stage));
         status::FAILED
     };
     let started = clone(stack, Memory::Shared, Namespaces::NONE, &mut program).doing(&CLONE);
-    let ended = started.and_then(|program| {
+    let ended = started.and_then(|process| {
         if let (None, Some(file)) = (&failure, own_file) {
-            let mut number = Text::new();
-            number.push_number(number_of(program)).push("\0");
-            let number = CStr::from_bytes_until_nul(number.as_bytes()).unwrap_or_default();
-            let words = StringList::new(&[c"mini-container", WORD, number]);
+            let (number, signal) = (word(number_of(process)), word(stop_signal.as_raw() as u64));
+            let words = StringList::new(&[c"mini-container", WORD, number, signal]);
             // Where that cannot be, this process stays as it is.
             let _ = execute_file(file, &words, &StringList::new(&[]));
         }
-        wait::until_end_of_all(program).doing(&WAIT)
+        wait::until_end_of_all(Program { process, stop_signal }).doing(&WAIT)
     });
     match ended {
         Ok(status) => status,
@@ -59,12 +58,19 @@ pub(super) fn run<'a>(
     }
 }
 
+fn word(number: u64) -> &'static CStr {
+    let mut text = Text::new();
+    text.push_number(number);
+    keep(text.as_bytes().to_vec()).unwrap_or_default()
+}
+
 /// The program that this process was executed for, to stay as process 1.
 #[must_use]
-pub fn program(words: &[&CStr]) -> Option<Pid> {
+pub fn program(words: &[&CStr]) -> Option<Program> {
     match words {
-        [word, program] if *word == WORD && getpid() == Pid::INIT => {
-            Pid::from_raw(i32::try_from(number(program.to_bytes())?).ok()?)
+        [word, program, stop_signal] if *word == WORD && getpid() == Pid::INIT => {
+            let process = Pid::from_raw(i32::try_from(number(program.to_bytes())?).ok()?)?;
+            Some(Program { process, stop_signal: signal(stop_signal.to_bytes())? })
         }
         _ => None,
     }
@@ -72,7 +78,7 @@ pub fn program(words: &[&CStr]) -> Option<Pid> {
 
 /// Stays until the program ends; returns its exit status.
 #[must_use]
-pub fn stay(program: Pid) -> u8 {
+pub fn stay(program: Program) -> u8 {
     // Neither can fail here; there is nobody left to tell.
     let _ = process::hide();
     let _ = set_name(c"mini-container");

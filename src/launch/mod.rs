@@ -34,6 +34,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
+use wait::Program;
 
 /// The child's stack; it uses a few pages of it.
 const STACK_BYTES: usize = 128 * 1024;
@@ -78,20 +79,23 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
         let own = namespaces::join(c"/proc/self/ns/pid", Namespaces::PID);
         own.map_err(|fault| hints::explain(fault, b"/proc/self/ns/pid", plan))?;
     }
+    // Process 1 obeys its own rules, and so sees to it itself.
+    let stop_signal = if plan.init { Signal::TERM } else { plan.stop_signal };
+    let waited_for = Program { process: program, stop_signal };
     let beside = match assist::all(plan, program, channels.go_ahead.as_ref(), signals) {
         Ok(beside) => beside,
         Err(error) => {
             let _ = kill_process(program, Signal::KILL);
-            let _ = wait::until_end(program, None);
+            let _ = wait::until_end(waited_for, None);
             return Err(error);
         }
     };
     let ended = match channels.terminal {
         Some((ours, theirs)) => {
             drop(theirs);
-            Relay::receive(&ours).run(program, plan.timeout)
+            Relay::receive(&ours).run(waited_for, plan.timeout)
         }
-        None => wait::until_end(program, plan.timeout),
+        None => wait::until_end(waited_for, plan.timeout),
     };
     drop(beside);
     assist::undo(plan, program);

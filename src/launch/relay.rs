@@ -3,7 +3,7 @@
 //! that make signals do so inside; however this ends, it is set back.
 
 use super::guard::Guard;
-use super::wait::{self, Deadline, SIGNALS};
+use super::wait::{self, Deadline, Program, SIGNALS};
 use crate::plan::Plan;
 use crate::sys::files::{standard_input, standard_output};
 use crate::sys::signals::{self, Received, SignalSet};
@@ -13,7 +13,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
 use rustix::io::{Errno, IoSliceMut, read, retry_on_intr, write};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 /// What tells of another size of the caller's terminal.
@@ -97,12 +97,12 @@ impl Relay {
     ///
     /// As there; signalfd(2).
     #[inline(never)]
-    pub fn run(self, program: Pid, timeout: Option<u32>) -> Result<u8, Errno> {
+    pub fn run(self, program: Program, timeout: Option<u32>) -> Result<u8, Errno> {
         let Some(terminal) = self.terminal else { return wait::until_end(program, timeout) };
         let signals = signals::file_of(SIGNALS.and(SIZE))?;
         let caller = Caller::make_raw();
         follow_size(&terminal);
-        let mut deadline = Deadline::of(program, timeout);
+        let mut deadline = Deadline::of(program.process, timeout);
         let (mut hears, mut speaks) = (true, true);
         let status = loop {
             let ready = wait_for(&signals, &terminal, hears, speaks, deadline.left())?;

@@ -26,15 +26,24 @@ pub const SIGNALS: SignalSet = SignalSet::of(&PASSED_ON).and(SignalSet::of(&[Sig
 /// How long a program runs before the launcher makes itself small.
 const LONG: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
+/// A program that is waited for.
+#[derive(Clone, Copy)]
+pub struct Program {
+    /// Its process.
+    pub process: Pid,
+    /// What it gets instead of `SIGTERM`.
+    pub stop_signal: Signal,
+}
+
 /// Waits for `program`, a child of this process, to end, and kills it after `timeout` seconds;
 /// returns its exit status, or 128 and the number of the signal that ended it.
 ///
 /// # Errors
 ///
 /// wait4(2): none for a child that only we wait for.
-pub fn until_end(program: Pid, timeout: Option<u32>) -> Result<u8, Errno> {
+pub fn until_end(program: Program, timeout: Option<u32>) -> Result<u8, Errno> {
     let mut waiting = Waiting { program, others: Others::None };
-    let mut deadline = Deadline::of(program, timeout);
+    let mut deadline = Deadline::of(program.process, timeout);
     let mut is_small = false;
     loop {
         let left = deadline.left();
@@ -84,7 +93,7 @@ impl Deadline {
 /// # Errors
 ///
 /// As for [`until_end`].
-pub fn until_end_of_all(program: Pid) -> Result<u8, Errno> {
+pub fn until_end_of_all(program: Program) -> Result<u8, Errno> {
     shed();
     let mut waiting = Waiting { program, others: Others::Reaped };
     loop {
@@ -102,7 +111,7 @@ enum Others {
 }
 
 struct Waiting {
-    program: Pid,
+    program: Program,
     others: Others,
 }
 
@@ -122,7 +131,9 @@ impl Waiting {
         match signal {
             // As above.
             Some(signal) if received.sent_by_process => {
-                let _ = kill_process(self.program, signal);
+                let is_end = signal == Signal::TERM;
+                let signal = if is_end { self.program.stop_signal } else { signal };
+                let _ = kill_process(self.program.process, signal);
                 Ok(None)
             }
             // What the terminal sends, it sends to the program too.
@@ -134,16 +145,16 @@ impl Waiting {
     /// Takes in all that happened to children; the program's exit status once it has one.
     fn news(&self) -> Result<Option<u8>, Errno> {
         let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-        let of = if self.others == Others::Reaped { None } else { Some(self.program) };
+        let of = if self.others == Others::Reaped { None } else { Some(self.program.process) };
         while let Some((process, news)) = waitpid(of, options)? {
-            if process != self.program {
+            if process != self.program.process {
                 continue;
             }
             if !news.stopped() {
                 return Ok(Some(exit_status(news)));
             }
             if self.others == Others::None {
-                stop_with(self.program);
+                stop_with(self.program.process);
             }
         }
         Ok(None)
@@ -156,7 +167,7 @@ impl Waiting {
 /// # Errors
 ///
 /// As for [`until_end`].
-pub fn take_in(program: Pid, received: Received) -> Result<Option<u8>, Errno> {
+pub fn take_in(program: Program, received: Received) -> Result<Option<u8>, Errno> {
     Waiting { program, others: Others::None }.take(received)
 }
 

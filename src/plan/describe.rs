@@ -1,7 +1,7 @@
 //! The words for each step of a plan: the system calls it makes, what it does, and why.
 
 use super::{Assist, Preparation, Step};
-use crate::container::{KINDS, Mount, Mounted};
+use crate::container::{KINDS, Mount, Mounted, Upper};
 use crate::kernel::mounts::Access;
 use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
@@ -126,9 +126,17 @@ impl Step<'_> {
                 }
                 text.push(if attributes.is_empty() { "" } else { "; no devices in it" })
             }
-            Self::PrepareOverlay { directory, .. } => {
-                text.push("lay memory over ").push_name(directory.to_bytes());
-                text.push(": what is written is gone in the end")
+            Self::PrepareOverlay { lower, upper, .. } => {
+                text.push("lay ");
+                match upper {
+                    Upper::Memory => text.push("memory"),
+                    Upper::Kept(directory) => text.push_name(directory.to_bytes()),
+                };
+                text.push(" over ");
+                describe_paths(text, lower).push(match upper {
+                    Upper::Memory => ": what is written is gone in the end",
+                    Upper::Kept(_) => ": what is written is kept there",
+                })
             }
             Self::Mount(mount) | Self::MountTaken(_, mount) => describe_mount(mount, text),
             Self::MountDevices(target, devices) => {

@@ -13,7 +13,9 @@ pub use assist::Assist;
 pub use prepare::Preparation;
 pub use step::{Program, Stage, Step, Taken};
 
-use crate::container::{Container, IdMap, Join, Mount, Mounted, Network, User};
+use crate::container::{
+    Container, IdMap, Join, Layers, Mount, Mounted, Network, Source, Upper, User,
+};
 use crate::kernel::caller::Caller;
 use crate::kernel::devices::Devices;
 use crate::kernel::execute::Command;
@@ -24,6 +26,7 @@ use crate::sys::namespaces::Namespaces;
 use crate::sys::process::Memory;
 use alloc::vec::Vec;
 use rustix::mount::MountAttrFlags;
+use rustix::process::Signal;
 
 /// The way from the launcher to the program.
 pub struct Plan<'a> {
@@ -45,6 +48,8 @@ pub struct Plan<'a> {
     pub init: bool,
     /// Whether the launcher passes on what goes to and comes from the program's terminal.
     pub terminal: bool,
+    /// What the program gets when the launcher gets `SIGTERM`.
+    pub stop_signal: Signal,
     /// After how many seconds the program is killed.
     pub timeout: Option<u32>,
     /// How many volumes are taken before they are mounted.
@@ -71,6 +76,7 @@ impl<'a> Plan<'a> {
             command: command::command(process),
             init: process.init,
             terminal: process.terminal,
+            stop_signal: process.stop_signal.unwrap_or(Signal::TERM),
             timeout: process.timeout,
             taken: 0,
         };
@@ -204,14 +210,21 @@ impl<'a> Plan<'a> {
         self.prepare(container, caller, &taken);
         let sees_new_mounts = self.steps.iter().any(|step| matches!(step, Step::TakeVolume(..)));
         self.steps.push(Step::MakeMountsPrivate { sees_new_mounts });
-        let directory = root.directory;
         let attributes =
             if root.devices { MountAttrFlags::empty() } else { MountAttrFlags::MOUNT_ATTR_NODEV };
-        self.steps.push(if root.ephemeral {
-            let is_user = has_users(container, caller);
-            Step::PrepareOverlay { directory, privileged: !is_user, attributes }
-        } else {
-            Step::PrepareRoot { directory, access: root.access, attributes }
+        let privileged = !has_users(container, caller);
+        self.steps.push(match &root.source {
+            Source::Directory(directory) if root.ephemeral => {
+                let lower = core::slice::from_ref(directory);
+                Step::PrepareOverlay { lower, upper: Upper::Memory, privileged, attributes }
+            }
+            Source::Directory(directory) => {
+                Step::PrepareRoot { directory, access: root.access, attributes }
+            }
+            Source::Layers(Layers { lower, upper }) => {
+                let upper = if root.ephemeral { Upper::Memory } else { *upper };
+                Step::PrepareOverlay { lower, upper, privileged, attributes }
+            }
         });
         for (mount, taken) in container.mounts.iter().zip(taken) {
             self.steps.push(match taken {

@@ -1,7 +1,7 @@
 //! One step of the child's: a thing that a person would name. It runs itself here, and prints
 //! itself in [`super::explain`].
 
-use crate::container::{Join, Limit, Link, Mount, Mounted, User};
+use crate::container::{Join, Limit, Link, Mount, Mounted, Upper, User};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::devices::Devices;
 use crate::kernel::identity::Parent;
@@ -71,8 +71,10 @@ pub enum Step<'a> {
     },
     /// Make a root of which changes are thrown away.
     PrepareOverlay {
-        /// On the host.
-        directory: &'a CStr,
+        /// On the host, the topmost first.
+        lower: &'a [&'a CStr],
+        /// Where what is written goes.
+        upper: Upper<'a>,
         /// Whether this is done with root privilege on the host.
         privileged: bool,
         /// What it does not allow.
@@ -194,8 +196,12 @@ impl<'a> Step<'a> {
             Self::PrepareRoot { directory, access, attributes } => {
                 root::prepare(directory, *access, *attributes).map(|root| stage.root = Some(root))
             }
-            Self::PrepareOverlay { directory, privileged, attributes } => {
-                overlay::prepare(directory, *privileged, *attributes)
+            Self::PrepareOverlay { lower, upper, privileged, attributes } => {
+                let kept = match upper {
+                    Upper::Memory => None,
+                    Upper::Kept(directory) => Some(*directory),
+                };
+                overlay::prepare(lower, kept, *privileged, *attributes)
                     .map(|root| stage.root = Some(root))
             }
             Self::Mount(mount) => mount_in(stage, mount),
@@ -264,10 +270,11 @@ impl<'a> Step<'a> {
             (Object::Target, Self::MountDevices(target, _)) => target,
             (
                 Object::Target,
-                Self::PrepareRoot { directory, .. }
-                | Self::PrepareOverlay { directory, .. }
-                | Self::ChangeDirectory(directory),
+                Self::PrepareRoot { directory, .. } | Self::ChangeDirectory(directory),
             ) => directory,
+            (Object::Target, Self::PrepareOverlay { lower, .. }) => {
+                lower.first().copied().unwrap_or_default()
+            }
             _ => c"",
         }
     }

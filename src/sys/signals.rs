@@ -41,6 +41,17 @@ impl SignalSet {
     }
 }
 
+/// The signal of this number; None if programs have none such. Those between the named ones and the
+/// first that programs are given are the C library's own.
+#[must_use]
+pub fn numbered(number: u32) -> Option<Signal> {
+    if !matches!(number, 1..=31 | 34..=64) {
+        return None;
+    }
+    // SAFETY: the number is a signal's, and nobody's here but the kernel's and programs'.
+    Some(unsafe { Signal::from_raw_unchecked(number as i32) })
+}
+
 /// A signal that was fetched.
 #[derive(Clone, Copy)]
 pub struct Received {

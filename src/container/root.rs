@@ -1,0 +1,79 @@
+//! What becomes `/`, and what an image says about the program that runs in it.
+
+use crate::kernel::mounts::Access;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::process::Signal;
+
+/// The root directory.
+pub struct Root<'a> {
+    /// What is in it.
+    pub source: Source<'a>,
+    /// Whether the program can write to it.
+    pub access: Access,
+    /// Whether what the program writes to it is thrown away.
+    pub ephemeral: bool,
+    /// Whether devices that lie in it can be used.
+    pub devices: bool,
+}
+
+/// Where a root comes from.
+pub enum Source<'a> {
+    /// A directory of the host; relative to the caller's working directory.
+    Directory(&'a CStr),
+    /// Directories of the host that lie over each other.
+    Layers(Layers<'a>),
+}
+
+/// Directories that are seen as one; the kernel's `Documentation/filesystems/overlayfs.rst`.
+#[derive(Default)]
+pub struct Layers<'a> {
+    /// The topmost first. None of them is written to.
+    pub lower: Vec<&'a CStr>,
+    /// What is written.
+    pub upper: Upper<'a>,
+}
+
+/// Where an overlay puts what is written.
+#[derive(Clone, Copy, Default)]
+pub enum Upper<'a> {
+    /// In memory, which is gone with the container.
+    #[default]
+    Memory,
+    /// In a directory of the host that has the folders `upper` and `work`.
+    Kept(&'a CStr),
+}
+
+/// An image, in a file of the host.
+#[derive(Clone, Copy)]
+pub struct ImageFile<'a> {
+    /// The file, or the folder.
+    pub file: &'a CStr,
+    /// For which machine, where there are several: `OS/ARCHITECTURE[/VARIANT]`.
+    pub platform: Option<&'a CStr>,
+    /// Its name, where there are several.
+    pub tag: Option<&'a CStr>,
+}
+
+/// What holds for the program where the user says nothing.
+#[derive(Default)]
+pub struct Defaults<'a> {
+    /// The words that the command stands behind.
+    pub entrypoint: Vec<&'a CStr>,
+    /// The program, or its arguments if there is an entrypoint.
+    pub command: Vec<&'a CStr>,
+    /// `NAME=value`, each name once.
+    pub environment: Vec<&'a CStr>,
+    /// Inside the root.
+    pub working_directory: Option<&'a CStr>,
+    /// What ends the program.
+    pub stop_signal: Option<Signal>,
+}
+
+impl<'a> Defaults<'a> {
+    /// The caller's environment, and no words but this command's.
+    #[must_use]
+    pub fn callers(command: Vec<&'a CStr>, environment: &[&'a CStr]) -> Self {
+        Self { command, environment: environment.to_vec(), ..Self::default() }
+    }
+}
