@@ -13,7 +13,7 @@
 //! - [`seccomp`] is which system calls a container may make, and the filter that sees to it,
 //! - [`sys`] is the system calls that rustix does not offer; besides the binary's program start, it
 //!   is all that the compiler has to take our word for;
-//! - [`Error`] is what went wrong, and `text` how lines are built, without libc and without std.
+//! - [`Error`] is what went wrong, [`json`] reads JSON, and `text` how lines are built, without libc and without std.
 //!
 //! Imports go down this list, never up (`launch` knows `plan`).
 #![cfg_attr(not(test), no_std)]
@@ -25,6 +25,7 @@ pub mod cli;
 pub mod container;
 pub mod error;
 pub mod image;
+pub mod json;
 pub mod kernel;
 pub mod launch;
 mod lookup;

@@ -5,16 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the library, and what each may use of the others.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("check", &["launch", "lookup", "container", "kernel", "sys", "error", "text"]),
     ("cli", &["container", "kernel", "sys", "error", "text"]),
     ("lookup.rs", &["container", "plan", "kernel", "seccomp", "sys", "error", "text"]),
     ("launch", &["plan", "container", "kernel", "sys", "error", "text"]),
-    ("image", &["container", "kernel", "sys", "error", "text"]),
+    ("image", &["container", "kernel", "sys", "json", "error", "text"]),
     ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),
     ("container", &["kernel", "sys", "error", "text"]),
     ("kernel", &["sys", "error", "text"]),
-    ("seccomp", &["container", "sys", "error", "text"]),
+    ("seccomp", &["container", "sys", "json", "error", "text"]),
+    ("json.rs", &["error", "text"]),
     ("error.rs", &["sys", "text"]),
     ("text.rs", &[]),
     ("sys", &[]),

@@ -45,6 +45,7 @@ pub enum Rootfs<'a> {
     },
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Default)]
 struct Settings<'a> {
     output: Option<&'a CStr>,

@@ -4,48 +4,14 @@
 use super::{Action, Architecture, Call, Condition, Host, KernelVersion, Profile, Rule, Test};
 use crate::container::capability;
 use crate::error::Error;
+use crate::json::{self, Object, Value, as_number, as_str, get, is_null};
 use crate::sys::seccomp::Flags;
-use crate::text::{Text, wide_number};
-use alloc::borrow::Cow;
+use crate::text::Text;
 use alloc::vec::Vec;
-use hifijson::token::Lex;
-use hifijson::{SliceLexer, value};
 use rustix::io::Errno;
-
-/// JSON as it was written: numbers are still text.
-pub type Value<'a> = value::Value<&'a str, Cow<'a, str>>;
 
 /// What reading comes to.
 type Read<T> = Result<T, Error<'static>>;
-
-type Object<'a> = [(Cow<'a, str>, Value<'a>)];
-
-/// The value of this name; of several, the last.
-fn get<'a, 'b>(object: &'b Object<'a>, name: &str) -> Option<&'b Value<'a>> {
-    object.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-fn as_str<'b>(value: &'b Value<'_>) -> Option<&'b str> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// A whole number from 0 on.
-fn as_number(value: &Value<'_>) -> Option<u64> {
-    match value {
-        Value::Number((digits, _)) => wide_number(digits.as_bytes()),
-        _ => None,
-    }
-}
-
-fn is_null(value: &Value<'_>) -> bool {
-    matches!(value, Value::Null)
-}
-
-/// How deep JSON may be; a profile is five.
-const DEPTH_MAX: usize = 32;
 
 /// The largest number of an error that the kernel passes on: `MAX_ERRNO`.
 const ERRNO_MAX: u64 = 4095;
@@ -59,23 +25,7 @@ const ERRNO_MAX: u64 = 4095;
 ///
 /// It is not JSON, or not a profile; or it asks for another process to decide.
 pub fn parse(bytes: &[u8], host: &Host) -> Result<Profile, Error<'static>> {
-    let mut lexer = SliceLexer::new(bytes);
-    let parsed = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| {
-        value::parse_bounded(DEPTH_MAX, next, lexer)
-    });
-    if let Ok(value) = parsed {
-        return read(&value, host);
-    }
-    let read = bytes.len() - lexer.as_slice().len();
-    let before = bytes.get(..read).unwrap_or_default();
-    // Short, and read once.
-    #[allow(clippy::naive_bytecount)]
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    let mut place = Text::new();
-    place.push("line ").push_number(line as u64);
-    place.push(", column ").push_number(column as u64);
-    Err(Error::usage("read the seccomp profile,", place.leak(), "this is not JSON", b""))
+    read(&json::parse(bytes, READING)?, host)
 }
 
 /// Reads a profile from JSON that was parsed already.
@@ -250,6 +200,7 @@ fn read_condition(place: &Place, object: &Object<'_>) -> Read<Condition> {
     Ok(Condition { argument: argument as u8, test })
 }
 
+const READING: &str = "read the seccomp profile,";
 const MISSING: &str = "missing";
 
 /// Where in the profile a value stands, for errors, and the ways to read it.
@@ -354,6 +305,6 @@ impl Place {
             Some(Value::Number((number, _))) => place.push(" ").push(number),
             _ => &mut place,
         };
-        Error::usage("read the seccomp profile,", place.leak(), why, hint.as_bytes())
+        Error::usage(READING, place.leak(), why, hint.as_bytes())
     }
 }
