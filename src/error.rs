@@ -125,6 +125,8 @@ pub enum Why<'a> {
     Errno(Errno),
     /// What we say ourselves.
     Text(&'static str),
+    /// A process of ours has printed it already.
+    Said,
     /// A file that the program needs is not there: what it is to it, and its name.
     Missing(&'static str, &'a [u8]),
 }
@@ -162,6 +164,9 @@ impl<'a> Error<'a> {
     pub fn render(&self) -> Text {
         let Self(Message { doing, on, why, hint, .. }) = self;
         let mut text = Text::new();
+        if matches!(why, Why::Said) {
+            return text;
+        }
         text.push("mini-container: ").push(doing);
         if !doing.is_empty() {
             if !on.is_empty() {
@@ -172,6 +177,7 @@ impl<'a> Error<'a> {
         match *why {
             Why::Errno(errno) => push_errno(&mut text, errno),
             Why::Text(words) => text.push(words),
+            Why::Said => &mut text,
             Why::Missing(what, name) => {
                 text.push(what).push(" ").push_name(name).push(" is missing in the root")
             }

@@ -40,8 +40,8 @@ pub use sys::process::exit;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use check::Form;
-use cli::{Purpose, Request};
-use container::environment;
+use cli::{Purpose, Request, Rootfs};
+use container::{Container, environment};
 use core::ffi::CStr;
 use error::{Doing, Operation, Why, status};
 use kernel::caller::Caller;
@@ -97,26 +97,58 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
             print(&text)?;
             Ok(u8::from(!is_enough))
         }
-        Request::Image(_) | Request::Rootfs(_) => {
-            Err(Error::usage("", b"", "this is still to come", b""))
+        Request::Rootfs(wanted) => rootfs(wanted, &invocation.env).map(|()| 0),
+        Request::Image(wanted) => {
+            let caller = Caller::current();
+            let (container, purpose, held) =
+                lookup::image::container(wanted, &invocation.env, caller)?;
+            let status = start(container, purpose, caller, invocation);
+            drop(held);
+            status
         }
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();
-            lookup::ids(&mut container.isolation, caller)?;
-            let filters = lookup::filters(&container.security, caller)?;
-            // Errors name what is in them, so they live as long: until the end.
-            let container = &*Box::leak(Box::new(container));
-            let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));
-            match purpose {
-                Purpose::Explain => print(&plan.explain()),
-                Purpose::Run => {
-                    if plan.is_seen() {
-                        seal(invocation)?;
-                    }
-                    launch::launch(plan)
-                }
-            }
+            let isolation = &mut container.isolation;
+            lookup::auto(&mut isolation.users, &mut isolation.groups, caller)?;
+            start(container, purpose, caller, invocation)
         }
+    }
+}
+
+/// Runs a container, or says how it would be run.
+fn start<'a>(
+    container: Container<'a>,
+    purpose: Purpose,
+    caller: Caller,
+    invocation: &'a Invocation<'a>,
+) -> Result<u8, Error<'a>> {
+    let filters = lookup::filters(&container.security, caller)?;
+    // Errors name what is in them, so they live as long: until the end.
+    let container = &*Box::leak(Box::new(container));
+    let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));
+    match purpose {
+        Purpose::Explain => print(&plan.explain()),
+        Purpose::Run => {
+            if plan.is_seen() {
+                seal(invocation)?;
+            }
+            launch::launch(plan)
+        }
+    }
+}
+
+/// Makes a root directory, or removes what images were unpacked.
+fn rootfs<'a>(wanted: Rootfs<'a>, variables: &[&'a CStr]) -> Result<(), Error<'a>> {
+    let caller = Caller::current();
+    match wanted {
+        Rootfs::Programs { .. } => Err(Error::usage("", b"", "this is still to come", b"")),
+        Rootfs::Image { output, image, mut users, mut groups, quiet } => {
+            lookup::auto(&mut users, &mut groups, caller)?;
+            let opened = image::open(&image)?;
+            let files = lookup::image::files(&users, &groups, caller);
+            lookup::image::rootfs(output, &opened, &files, quiet)
+        }
+        Rootfs::Prune { keep } => lookup::image::prune(keep, variables, caller),
     }
 }
 

@@ -23,6 +23,12 @@ impl Text {
         self
     }
 
+    /// Adds bytes as they are; not for a terminal.
+    pub fn push_raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
     /// Adds a name that somebody else chose. What could drive a terminal is written as `\xNN`: the
     /// control characters of ASCII, and those above it as UTF-8 writes them, C2 80 to C2 9F.
     #[inline(never)]

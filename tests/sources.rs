@@ -8,7 +8,21 @@ use std::path::{Path, PathBuf};
 const ROOMS: [(&str, &[&str]); 13] = [
     ("check", &["launch", "lookup", "container", "kernel", "sys", "error", "text"]),
     ("cli", &["container", "kernel", "sys", "error", "text"]),
-    ("lookup.rs", &["container", "plan", "kernel", "seccomp", "sys", "error", "text"]),
+    (
+        "lookup",
+        &[
+            "launch",
+            "image",
+            "cli",
+            "container",
+            "plan",
+            "kernel",
+            "seccomp",
+            "sys",
+            "error",
+            "text",
+        ],
+    ),
     ("launch", &["plan", "container", "kernel", "sys", "error", "text"]),
     ("image", &["container", "kernel", "sys", "json", "error", "text"]),
     ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),

@@ -225,6 +225,7 @@ fn is_name(name: &[u8], typed: &[u8]) -> bool {
     behind(name).unwrap_or(false) || is_latest()
 }
 
+#[derive(Clone, Copy)]
 enum Say {
     Nothing,
     Names,

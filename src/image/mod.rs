@@ -1,8 +1,155 @@
-//! A root from an image: the file that it is in, its layers, and where they are kept unpacked.
+//! A root from an image: the file that it is in (`store`, `archive`), the image in it that is meant
+//! (`manifest`, `platform`, `config`), its layers (`unpack`), where they are kept unpacked (`cache`,
+//! `kept`), and what is read from them before they are a root (`etc`, `users`).
 
 mod archive;
+pub mod cache;
 mod config;
 pub mod digest;
+mod entry;
+pub mod etc;
+mod kept;
 pub mod manifest;
 mod platform;
+pub mod progress;
+mod prune;
+mod remove;
 pub mod store;
+pub mod tree;
+pub mod unpack;
+pub mod users;
+
+pub use prune::{Pruned, prune};
+
+use crate::container::ImageFile;
+use crate::error::Error;
+use alloc::vec::Vec;
+use cache::Cache;
+use config::Config;
+use core::ffi::CStr;
+use digest::Digest;
+use manifest::Layer;
+use progress::Progress;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use store::Store;
+use unpack::{Blob, Destination, Form, Limits, Owners, unpack};
+
+/// An image that was found.
+pub struct Opened {
+    store: Store,
+    /// What it says about itself.
+    pub config: Config,
+    /// What stands for each layer in the cache, the lowest first.
+    pub layers: Vec<Digest>,
+    parts: Vec<Layer>,
+}
+
+/// Opens an image file, and finds the image in it that is meant.
+///
+/// # Errors
+///
+/// Those of [`Store::open`] and [`manifest::read`].
+pub fn open<'a>(wanted: &ImageFile<'a>) -> Result<Opened, Error<'a>> {
+    let store = Store::open(wanted.file)?;
+    let image = manifest::read(&store, wanted)?;
+    let mut layers = Vec::new();
+    for layer in &image.layers {
+        layers.push(layer.content.unwrap_or_else(|| store.identity()));
+    }
+    Ok(Opened { store, config: image.config, layers, parts: image.layers })
+}
+
+impl Opened {
+    /// Where the layers' files are, the topmost first.
+    #[must_use]
+    pub fn paths(&self, cache: &Cache) -> Vec<&'static CStr> {
+        let mut paths: Vec<&'static CStr> = Vec::new();
+        for layer in self.layers.iter().rev() {
+            let path = cache.path_of(layer);
+            // An overlay takes no directory twice; the empty layer is the usual one.
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+
+    /// Holds all layers; None if one is not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cache::hold`].
+    pub fn hold(&self, cache: &Cache) -> Result<Option<Vec<OwnedFd>>, Error<'static>> {
+        let mut held = Vec::new();
+        for layer in &self.layers {
+            match cache.hold(layer)? {
+                Some(entry) => held.push(entry),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(held))
+    }
+
+    /// Unpacks the layers that are not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cache::make`] and [`unpack`].
+    pub fn make(
+        &self,
+        cache: &Cache,
+        owners: Owners,
+        is_quiet: bool,
+    ) -> Result<(), Error<'static>> {
+        let form = Form::Overlay { privileged: cache.is_privileged() };
+        let mut spent = Limits::DEFAULT;
+        for (layer, part) in self.layers.iter().zip(&self.parts) {
+            cache.make(layer, &mut |folder| {
+                self.unpack(part, &Destination { folder, form, owners }, &mut spent, is_quiet)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Unpacks all layers into one tree.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`unpack`].
+    pub fn unpack_all(
+        &self,
+        folder: BorrowedFd<'_>,
+        owners: Owners,
+        is_quiet: bool,
+    ) -> Result<(), Error<'static>> {
+        let mut spent = Limits::DEFAULT;
+        for part in &self.parts {
+            let into = Destination { folder, form: Form::Tree, owners };
+            self.unpack(part, &into, &mut spent, is_quiet)?;
+        }
+        Ok(())
+    }
+
+    fn unpack(
+        &self,
+        part: &Layer,
+        into: &Destination<'_>,
+        limits: &mut Limits,
+        is_quiet: bool,
+    ) -> Result<(), Error<'static>> {
+        let content = match self.store.root() {
+            Some(whole) => whole,
+            None => self.store.get(&part.name)?,
+        };
+        let name = if part.name.is_empty() { b"the root filesystem" } else { &*part.name };
+        let blob = Blob {
+            file: content.as_fd(),
+            start: content.start,
+            bytes: content.bytes,
+            digest: part.digest,
+            content: part.content,
+            name,
+        };
+        unpack(&blob, into, limits, &mut Progress::new(name, content.bytes, is_quiet))
+    }
+}

@@ -4,6 +4,7 @@
 use super::archive::{Member, READ, fill, members, without_dot};
 use super::digest::Digest;
 use crate::error::{Cure, Doing, Error, Object, Operation, Why, status};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -69,7 +70,7 @@ impl Store {
     /// # Errors
     ///
     /// open(2); that it is neither folder nor file, or a damaged archive.
-    pub fn open<'a>(path: &'a CStr) -> Result<Self, Error<'a>> {
+    pub fn open(path: &CStr) -> Result<Self, Error<'_>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = openat(CWD, path, flags, Mode::empty());
         let opened = opened.and_then(|file| fstat(&file).map(|found| (file, found))).doing(&OPEN);
@@ -108,9 +109,9 @@ impl Store {
             found.st_ino,
             found.st_size as u64,
             found.st_mtime as u64,
-            found.st_mtime_nsec as u64,
+            found.st_mtime_nsec,
             found.st_ctime as u64,
-            found.st_ctime_nsec as u64,
+            found.st_ctime_nsec,
         ];
         let mut bytes = Vec::new();
         for number in numbers {
@@ -170,20 +171,27 @@ impl Store {
         None
     }
 
+    /// Where the content of this name is, which has to be there.
+    ///
+    /// # Errors
+    ///
+    /// That it is not; open(2).
+    pub fn get(&self, name: &[u8]) -> Result<Content<'_>, Error<'static>> {
+        let missing = || named("read", name, Why::Text("the image does not have it"));
+        self.find(name)?.ok_or_else(missing)
+    }
+
     /// Reads a text that has to be there.
     ///
     /// # Errors
     ///
     /// It is not, or it is too long, or cut off.
     pub fn read(&self, name: &[u8]) -> Result<Vec<u8>, Error<'static>> {
-        let Some(content) = self.find(name)? else {
-            return Err(named("read", name, Why::Text("the image does not have it")));
-        };
+        let content = self.get(name)?;
         if content.bytes > TEXT_BYTES_MAX {
             return Err(named("read", name, Why::Text("it is too long")));
         }
-        let mut text = Vec::new();
-        text.resize(content.bytes as usize, 0);
+        let mut text = vec![0; content.bytes as usize];
         let filled = fill(content.as_fd(), content.start, &mut text).doing(&READ);
         let filled = filled.map_err(|fault| named("read", name, Why::Errno(fault.errno)))?;
         if filled < text.len() {
@@ -216,6 +224,7 @@ fn beside(name: &[u8], target: &[u8]) -> Vec<u8> {
 }
 
 /// An error about something in the image.
+#[must_use]
 pub fn named(doing: &'static str, name: &[u8], why: Why<'static>) -> Error<'static> {
     Error::new(doing, name.to_vec().leak(), why, b"", status::FAILED)
 }

@@ -6,6 +6,7 @@ use super::{hints, id_map, name_of, number_of};
 use crate::container::{Link, keep};
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
 use crate::kernel::network::{self, LinkKind};
+use crate::kernel::program::exists;
 use crate::plan::{Assist, Plan};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
@@ -52,8 +53,7 @@ pub fn all<'a>(
                 write_map(plan, child, "gid_map", groups)?;
             }
             Assist::MapIds { users, groups, directly: false } => {
-                run_helper(&HELPERS[0], child, users, signals)?;
-                run_helper(&HELPERS[1], child, groups, signals)?;
+                map_by_helpers(child, users, groups, signals)?;
             }
             Assist::Link(link) => {
                 connect(link, child)
@@ -113,6 +113,27 @@ const HELPERS: [Helper; 2] = [
     Helper { paths: [c"/usr/bin/newuidmap", c"/usr/local/bin/newuidmap"], file: "/etc/subuid" },
     Helper { paths: [c"/usr/bin/newgidmap", c"/usr/local/bin/newgidmap"], file: "/etc/subgid" },
 ];
+
+/// Writes both maps of a child for an ordinary user.
+///
+/// # Errors
+///
+/// That the ranges are not the caller's, or that there is no newuidmap(1).
+pub fn map_by_helpers(
+    child: Pid,
+    users: &[u8],
+    groups: &[u8],
+    signals: Before,
+) -> Result<(), Error<'static>> {
+    run_helper(&HELPERS[0], child, users, signals)?;
+    run_helper(&HELPERS[1], child, groups, signals)
+}
+
+/// Whether ordinary users may have more ids than their own here.
+#[must_use]
+pub fn has_helpers() -> bool {
+    HELPERS.iter().all(|helper| helper.paths.iter().any(|path| exists(path)))
+}
 
 /// Runs newuidmap(1) or newgidmap(1) for these lines.
 fn run_helper(

@@ -4,7 +4,7 @@
 //! has executed the program or given up. So the child neither allocates nor formats; what went wrong
 //! it leaves in a record, which both see in any case, and the launcher turns that into words.
 
-mod assist;
+pub mod assist;
 mod guard;
 mod hints;
 pub mod id_map;
@@ -13,6 +13,7 @@ mod pasta;
 mod prepare;
 mod relay;
 mod wait;
+pub mod worker;
 
 use crate::container::keep;
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, status};

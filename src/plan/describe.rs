@@ -36,6 +36,7 @@ impl Step<'_> {
             Self::Mount(mount) => mount_calls(mount),
             Self::MountDevices(..) => "fsopen, fsmount, mknod, open_tree, move_mount",
             Self::MountTaken(..) => "openat2, move_mount",
+            Self::MakeDirectory(_) => "openat2, mkdirat",
             Self::ShowResolver | Self::Protect(_) => {
                 "openat2, open_tree, mount_setattr, move_mount"
             }
@@ -98,6 +99,7 @@ impl Step<'_> {
             | Self::MountDevices(..)
             | Self::MountTaken(..)
             | Self::ShowResolver
+            | Self::MakeDirectory(_)
             | Self::Mask(_)
             | Self::Protect(_)
             | Self::ProtectRoot
@@ -143,6 +145,9 @@ impl Step<'_> {
                 text.push("a small ").push_name(target.to_bytes());
                 text.push(if devices.made { ": new devices" } else { ": the host's devices" });
                 text.push(" that every program expects, new terminals")
+            }
+            Self::MakeDirectory(path) => {
+                text.push("make ").push_name(path.to_bytes()).push(", if it is not there")
             }
             Self::ShowResolver => text.push("the host's /etc/resolv.conf, if the root has none"),
             Self::Mask(paths) => describe_paths(text.push("hide, where it is there: "), paths),

@@ -5,11 +5,13 @@ use crate::container::{IdMap, IdRange};
 use crate::text::Text;
 
 /// A map of the caller's own id.
+#[must_use]
 pub fn own(inside: u32, outside: u32) -> &'static [u8] {
     lines(&[IdRange { inside, outside, count: 1 }])
 }
 
 /// The map that is asked for; the caller's own id is mapped to `inside`.
+#[must_use]
 pub fn ranges(map: &IdMap, inside: u32, caller: u32) -> &'static [u8] {
     match map {
         IdMap::Own | IdMap::Auto => own(inside, caller),
@@ -18,6 +20,7 @@ pub fn ranges(map: &IdMap, inside: u32, caller: u32) -> &'static [u8] {
 }
 
 /// Who sets the namespace up: root inside if there is one, or else the first that there is.
+#[must_use]
 pub fn first(map: &IdMap) -> u32 {
     match map {
         IdMap::Ranges(ranges) if !ranges.iter().any(|range| range.inside == 0) => {
@@ -28,6 +31,7 @@ pub fn first(map: &IdMap) -> u32 {
 }
 
 /// What an id inside is outside.
+#[must_use]
 pub fn outside(ranges: &[IdRange], id: u32) -> Option<u32> {
     ranges.iter().find_map(|range| {
         let place = id.checked_sub(range.inside).filter(|place| *place < range.count)?;
@@ -36,6 +40,7 @@ pub fn outside(ranges: &[IdRange], id: u32) -> Option<u32> {
 }
 
 /// Whether there is such an id inside.
+#[must_use]
 pub fn has(map: &IdMap, id: u32) -> bool {
     matches!(map, IdMap::Ranges(ranges) if outside(ranges, id).is_some())
 }

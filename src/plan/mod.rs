@@ -5,27 +5,21 @@ mod assist;
 mod command;
 mod describe;
 mod explain;
-mod ids;
+pub mod ids;
 mod prepare;
+mod root;
 mod step;
 
 pub use assist::Assist;
 pub use prepare::Preparation;
 pub use step::{Program, Stage, Step, Taken};
 
-use crate::container::{
-    Container, IdMap, Join, Layers, Mount, Mounted, Network, Source, Upper, User,
-};
+use crate::container::{Container, IdMap, Join, Network, User};
 use crate::kernel::caller::Caller;
-use crate::kernel::devices::Devices;
 use crate::kernel::execute::Command;
-use crate::kernel::filesystem::FileSystem;
-use crate::kernel::mounts::Access;
-use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::Memory;
 use alloc::vec::Vec;
-use rustix::mount::MountAttrFlags;
 use rustix::process::Signal;
 
 /// The way from the launcher to the program.
@@ -201,72 +195,6 @@ impl<'a> Plan<'a> {
         self.assists.push(assist);
     }
 
-    fn build_root(&mut self, container: &'a Container<'a>, caller: Caller) {
-        let root = &container.root;
-        let mut taken = Vec::new();
-        for mount in &container.mounts {
-            taken.push(self.take(mount));
-        }
-        self.prepare(container, caller, &taken);
-        let sees_new_mounts = self.steps.iter().any(|step| matches!(step, Step::TakeVolume(..)));
-        self.steps.push(Step::MakeMountsPrivate { sees_new_mounts });
-        let attributes =
-            if root.devices { MountAttrFlags::empty() } else { MountAttrFlags::MOUNT_ATTR_NODEV };
-        let privileged = !has_users(container, caller);
-        self.steps.push(match &root.source {
-            Source::Directory(directory) if root.ephemeral => {
-                let lower = core::slice::from_ref(directory);
-                Step::PrepareOverlay { lower, upper: Upper::Memory, privileged, attributes }
-            }
-            Source::Directory(directory) => {
-                Step::PrepareRoot { directory, access: root.access, attributes }
-            }
-            Source::Layers(Layers { lower, upper }) => {
-                let upper = if root.ephemeral { Upper::Memory } else { *upper };
-                Step::PrepareOverlay { lower, upper, privileged, attributes }
-            }
-        });
-        for (mount, taken) in container.mounts.iter().zip(taken) {
-            self.steps.push(match taken {
-                Some(taken) => Step::MountTaken(taken, *mount),
-                None => mount_step(mount, container, caller),
-            });
-        }
-        if container.isolation.network.reaches_outside() {
-            self.steps.push(Step::ShowResolver);
-        }
-        let security = &container.security;
-        if !security.masked.is_empty() {
-            self.steps.push(Step::Mask(&security.masked));
-        }
-        if !security.read_only.is_empty() {
-            self.steps.push(Step::Protect(&security.read_only));
-        }
-        if root.access == Access::ReadOnly {
-            self.steps.push(Step::ProtectRoot);
-        }
-        if container.process.terminal {
-            self.steps.push(Step::OpenTerminal);
-        }
-        self.steps.push(Step::EnterRoot);
-    }
-
-    /// A volume that shares mounts with the host is taken before they are made private; one whose ids
-    /// are mapped, by the launcher.
-    fn take(&mut self, mount: &Mount<'a>) -> Option<Taken> {
-        let Mounted::Volume(volume) = mount.what else { return None };
-        let is_shared = volume.propagation.is_some();
-        if !is_shared && !volume.id_mapped {
-            return None;
-        }
-        let taken = Taken(self.taken);
-        self.taken += 1;
-        if !volume.id_mapped {
-            self.steps.push(Step::TakeVolume(taken, volume));
-        }
-        Some(taken)
-    }
-
     /// What the process is and may do, once it is in its root.
     fn become_process(
         &mut self,
@@ -360,38 +288,6 @@ fn has_users(container: &Container<'_>, caller: Caller) -> bool {
     kinds(container, caller).contains(Namespaces::USER)
         || container.isolation.joins(Namespaces::USER)
 }
-
-/// How a mount comes about for this caller: in a user namespace the kernel makes no devices, and new
-/// file systems of a kind only together with new namespaces of the kind that they show. Then what
-/// the host has is shown, and can be written to no more than there.
-fn mount_step<'a>(mount: &Mount<'a>, container: &Container<'a>, caller: Caller) -> Step<'a> {
-    let is_user = has_users(container, caller);
-    let new = |kind| kinds(container, caller).contains(kind) || container.isolation.joins(kind);
-    match mount.what {
-        Mounted::Devices => Step::MountDevices(
-            mount.target,
-            Devices {
-                made: !is_user,
-                has_terminal_group: !is_user
-                    || ids::has(&container.isolation.groups, TERMINAL_GROUP),
-                has_message_queues: !is_user || new(Namespaces::IPC),
-            },
-        ),
-        Mounted::FileSystem(FileSystem { kind, attributes, .. }) if is_user => {
-            let shown = match kind.to_bytes() {
-                b"proc" if !new(Namespaces::PID) => c"/proc",
-                b"sysfs" if !new(Namespaces::NET) => c"/sys",
-                _ => return Step::Mount(*mount),
-            };
-            let volume = Volume { attributes, ..Volume::of(shown) };
-            Step::Mount(Mount { what: Mounted::Volume(volume), ..*mount })
-        }
-        _ => Step::Mount(*mount),
-    }
-}
-
-/// The group that owns terminals in most distributions, and in Docker's containers.
-const TERMINAL_GROUP: u32 = 5;
 
 /// Behind standard input, output and error.
 const FIRST_DESCRIPTOR: u32 = 3;

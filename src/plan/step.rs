@@ -5,6 +5,7 @@ use crate::container::{Join, Limit, Link, Mount, Mounted, Upper, User};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::devices::Devices;
 use crate::kernel::identity::Parent;
+use crate::kernel::inside::{self, MountPoint};
 use crate::kernel::masks::Places;
 use crate::kernel::mounts::{self, Access};
 use crate::kernel::volume::{self, Volume};
@@ -86,6 +87,8 @@ pub enum Step<'a> {
     MountDevices(&'a CStr, Devices),
     /// Mount a volume that has been taken.
     MountTaken(Taken, Mount<'a>),
+    /// Make a directory in the root, if it is not there.
+    MakeDirectory(&'a CStr),
     /// Show the host's /etc/resolv.conf where the root has none.
     ShowResolver,
     /// Hide paths.
@@ -215,6 +218,10 @@ impl<'a> Step<'a> {
                 let taken = taken.ok_or(Errno::BADF).doing(&USE_TAKEN)?;
                 volume::attach_taken(root_of(stage)?, taken, mount.target)
             }
+            Self::MakeDirectory(path) => {
+                let made = inside::open_or_make(root_of(stage)?, path, MountPoint::Directory);
+                made.map(drop).doing(&MAKE_DIRECTORY)
+            }
             Self::ShowResolver => volume::mount_if_missing(root_of(stage)?, RESOLVER),
             Self::Mask(paths) => {
                 let places = places(stage)?;
@@ -270,7 +277,9 @@ impl<'a> Step<'a> {
             (Object::Target, Self::MountDevices(target, _)) => target,
             (
                 Object::Target,
-                Self::PrepareRoot { directory, .. } | Self::ChangeDirectory(directory),
+                Self::PrepareRoot { directory, .. }
+                | Self::MakeDirectory(directory)
+                | Self::ChangeDirectory(directory),
             ) => directory,
             (Object::Target, Self::PrepareOverlay { lower, .. }) => {
                 lower.first().copied().unwrap_or_default()
@@ -334,6 +343,8 @@ static FILTER: Operation = Operation {
     ],
 };
 static AWAIT: Operation = Operation::new("wait for the launcher");
+static MAKE_DIRECTORY: Operation =
+    Operation { on: Object::Target, ..Operation::new("make the working directory") };
 static CLOSE: Operation = Operation::new("close the descriptors");
 static CHANGE: Operation = Operation {
     words: "change to the working directory",

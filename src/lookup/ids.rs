@@ -1,62 +1,12 @@
-//! What files of the host say about a container, looked up before it is planned: which ids the
-//! caller may use, and what a profile of system calls says.
+//! Which ids of the host the caller may use in a user namespace; subuid(5), subgid(5).
 
-use crate::container::{Filter, IdMap, IdRange, Isolation, Security, number};
-use crate::error::{Doing, Error, Object, Operation, Why, status};
+use crate::container::{IdMap, IdRange, number};
+use crate::error::{Error, Why, status};
 use crate::kernel::caller::Caller;
 use crate::kernel::settings::read_file;
-use crate::plan::Program;
-use crate::seccomp::{Architecture, Host, KernelVersion, Profile, compile, json};
-use crate::sys::seccomp::Flags;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::thread::CapabilitySet;
-
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
-
-/// The programs that the container's system calls go through.
-///
-/// # Errors
-///
-/// What is wrong with its profile.
-#[inline(never)]
-pub fn filters<'a>(security: &Security<'a>, caller: Caller) -> Result<Vec<Program>, Error<'a>> {
-    let capabilities = security.capabilities.unwrap_or(CapabilitySet::all());
-    let mut programs = Vec::new();
-    if matches!(security.filter, Filter::None) && !security.no_nested_users {
-        return Ok(programs);
-    }
-    let (major, minor) = caller.kernel;
-    let host = Host {
-        architecture: Architecture::NATIVE,
-        kernel: KernelVersion { major, minor },
-        capabilities,
-    };
-    let mut forbids_users = false;
-    match security.filter {
-        Filter::None => {}
-        Filter::Default => {
-            forbids_users = !capabilities.contains(CapabilitySet::SYS_ADMIN);
-            programs.push(program(&Profile::builtin(&host))?);
-        }
-        Filter::Profile(path) => programs.push(program(&json::parse(&content(path)?, &host)?)?),
-    }
-    if security.no_nested_users && !forbids_users {
-        programs.push(program(&Profile::no_nested_userns())?);
-    }
-    Ok(programs)
-}
-
-fn program(profile: &Profile) -> Result<Program, Error<'static>> {
-    let instructions = compile(profile, Architecture::NATIVE)?;
-    Ok(Program { instructions, flags: Flags::NONE.and(profile.flags) })
-}
-
-fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
-    let content = read_file(path).doing(&READ);
-    content.map_err(|fault| fault.into_error(path.to_bytes(), b""))
-}
 
 /// Puts ranges in the place of `auto`; subuid(5), subgid(5).
 ///
@@ -64,12 +14,12 @@ fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
 ///
 /// That the caller has none.
 #[inline(never)]
-pub fn ids<'a>(isolation: &mut Isolation<'a>, caller: Caller) -> Result<(), Error<'a>> {
-    if matches!(isolation.users, IdMap::Auto) {
-        isolation.users = ranges(c"/etc/subuid", caller.user, caller)?;
+pub fn auto(users: &mut IdMap, groups: &mut IdMap, caller: Caller) -> Result<(), Error<'static>> {
+    if matches!(users, IdMap::Auto) {
+        *users = ranges(c"/etc/subuid", caller.user, caller)?;
     }
-    if matches!(isolation.groups, IdMap::Auto) {
-        isolation.groups = ranges(c"/etc/subgid", caller.group, caller)?;
+    if matches!(groups, IdMap::Auto) {
+        *groups = ranges(c"/etc/subgid", caller.group, caller)?;
     }
     Ok(())
 }
@@ -97,6 +47,12 @@ fn ranges(path: &'static CStr, own: u32, caller: Caller) -> Result<IdMap, Error<
         return Err(Error::new(doing, path.to_bytes(), why, hint.leak(), status::FAILED));
     }
     Ok(IdMap::Ranges(ranges))
+}
+
+/// Whether the caller has ranges of both kinds.
+#[must_use]
+pub fn has_ranges(caller: Caller) -> bool {
+    [c"/etc/subuid", c"/etc/subgid"].iter().all(|path| subordinate_ids(path, caller) > 0)
 }
 
 /// How many ids the file gives to the caller.

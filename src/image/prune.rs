@@ -1,0 +1,121 @@
+//! Removing from the cache what no container uses.
+
+use super::cache::said;
+use super::entry::{exists, hold, list, open_folder};
+use super::remove::remove_tree;
+use crate::container::keep;
+use crate::error::{Error, Object, Operation, Why, status};
+use crate::text::Text;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FlockOperation, renameat, unlinkat};
+use rustix::io::Errno;
+
+static REMOVE: Operation = Operation { on: Object::Target, ..Operation::new("remove the layer") };
+static REMOVE_KEPT: Operation =
+    Operation { on: Object::Target, ..Operation::new("remove what is kept as") };
+
+/// What was done.
+#[derive(Default)]
+pub struct Pruned {
+    removed: u64,
+    used: u64,
+}
+
+impl Pruned {
+    /// The line for the user.
+    #[must_use]
+    pub fn render(&self) -> Text {
+        let mut text = Text::new();
+        text.push("layers removed: ").push_number(self.removed);
+        if self.used > 0 {
+            text.push(", in use: ").push_number(self.used);
+        }
+        text.push("\n");
+        text
+    }
+}
+
+/// Removes all layers in a cache that no container holds, and what is kept under a name.
+///
+/// # Errors
+///
+/// That nothing is kept under the name, or that it is in use; unlink(2).
+pub fn prune(cache: &OwnedFd, kept: Option<&CStr>) -> Result<Pruned, Error<'static>> {
+    let mut pruned = Pruned::default();
+    let mut is_known = kept.is_none();
+    for ids in said(names(cache), &REMOVE, c"")? {
+        let Ok(ids) = open_folder(cache, ids) else { continue };
+        if let Ok(layers) = open_folder(&ids, c"layers") {
+            for name in said(names(&layers), &REMOVE, c"")? {
+                match said(remove(&layers, name), &REMOVE, name)? {
+                    true => pruned.removed += 1,
+                    false => pruned.used += 1,
+                }
+            }
+        }
+        let Ok(all) = open_folder(&ids, c"kept") else { continue };
+        if let Some(name) = kept
+            && said(exists(&all, name), &REMOVE_KEPT, name)?
+        {
+            if !said(remove(&all, name), &REMOVE_KEPT, name)? {
+                return Err(refused(name, "a container uses it"));
+            }
+            is_known = true;
+        }
+    }
+    match kept {
+        Some(name) if !is_known => Err(refused(name, "nothing is kept under this name")),
+        _ => Ok(pruned),
+    }
+}
+
+fn refused(name: &CStr, why: &'static str) -> Error<'static> {
+    let name = name.to_bytes().to_vec().leak();
+    Error::new("remove what is kept as", name, Why::Text(why), b"", status::FAILED)
+}
+
+/// What is in a folder, listed before it changes.
+fn names(folder: &OwnedFd) -> Result<Vec<&'static CStr>, Errno> {
+    let mut names: Vec<&CStr> = Vec::new();
+    list(folder, |name| {
+        names.extend(keep(name.to_bytes().to_vec()).map(|name| name as &CStr));
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Removes an entry that nobody holds; false if somebody does. What was not removed to its end is not
+/// taken for a whole layer: it has another name by then.
+fn remove(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
+    let held = match hold(folder, name, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(false),
+        answer => answer?,
+    };
+    if held.is_none() {
+        return Ok(false);
+    }
+    let mut partial = Text::new();
+    partial.push_raw(name.to_bytes());
+    if !name.to_bytes().ends_with(PARTIAL) {
+        partial.push_raw(PARTIAL);
+    }
+    let partial = keep(partial.as_bytes().to_vec()).ok_or(Errno::INVAL)?;
+    match renameat(folder, name, folder, partial) {
+        // A run that was killed has left one of this name.
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {
+            remove_tree(folder.as_fd(), partial)?;
+            renameat(folder, name, folder, partial)?;
+        }
+        answer => answer?,
+    }
+    remove_tree(folder.as_fd(), partial)?;
+    match unlinkat(folder, partial, AtFlags::REMOVEDIR) {
+        Err(Errno::NOENT) => Ok(true),
+        answer => answer.map(|()| true),
+    }
+}
+
+/// Behind the name of what is not whole.
+const PARTIAL: &[u8] = b".partial";

@@ -1,0 +1,212 @@
+//! A container whose root is an image's: the file is opened, its layers are unpacked where they have
+//! not been, and what it says about the program is put in where the user says nothing.
+
+use super::ids::{auto, has_ranges};
+use crate::cli::{Purpose, Wanted};
+use crate::container::{
+    Container, IdMap, IdRange, Isolation, Layers, Source, Upper, environment, keep,
+};
+use crate::error::Error;
+use crate::image::cache::{Cache, Whose, open_base};
+use crate::image::digest::Digest;
+use crate::image::{self, Opened, users};
+use crate::kernel::caller::Caller;
+use crate::launch::assist::has_helpers;
+use crate::launch::worker::{self, Ids, Maps};
+use crate::plan::ids as maps;
+use crate::sys::files::standard_output;
+use crate::sys::namespaces::Namespaces;
+use crate::text::Text;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fd::OwnedFd;
+
+/// The container that is wanted; as long as it runs, what is returned with it keeps its layers from
+/// being removed.
+///
+/// # Errors
+///
+/// What is wrong with the image, or cannot be had.
+pub fn container<'a>(
+    wanted: Wanted<'a>,
+    variables: &[&'a CStr],
+    caller: Caller,
+) -> Result<(Container<'a>, Purpose, Vec<OwnedFd>), Error<'a>> {
+    let mut opened = image::open(&wanted.image)?;
+    let (is_quiet, kept) = (wanted.is_quiet(), wanted.keep());
+    let user = wanted.user().or(opened.config.user);
+    let defaults = core::mem::take(&mut opened.config.defaults);
+    let (mut container, purpose) = wanted.container(defaults)?;
+    let whose = files_of(&mut container.isolation, caller)?;
+    let cache = Cache::open(variables, caller.user, caller.privileged, &whose.cache)?;
+    let held = match (opened.hold(&cache)?, purpose) {
+        (Some(held), _) => Some(held),
+        (None, Purpose::Explain) => None,
+        (None, Purpose::Run) => {
+            let owners = whose.cache.owners();
+            worker::run(whose.ids, &mut || opened.make(&cache, owners, is_quiet))?;
+            opened.hold(&cache)?
+        }
+    };
+    let mut layers = Layers { lower: opened.paths(&cache), upper: Upper::Memory };
+    let mut held = held.unwrap_or_default();
+    if let (Some(name), Purpose::Run) = (kept, purpose) {
+        let top = layers.lower.first().copied().unwrap_or_default();
+        worker::run(whose.ids, &mut || cache.make_kept(name, &opened.layers, top))?;
+        held.push(cache.hold_kept(name)?);
+    }
+    if let Some(name) = kept {
+        layers.upper = Upper::Kept(cache.path_of_kept(name));
+    }
+    set_user(&mut container, &layers, user, &whose)?;
+    container.root.source = Source::Layers(layers);
+    Ok((container, purpose, held))
+}
+
+/// Whose the files of the container are.
+pub struct Files {
+    /// In the cache.
+    pub cache: Whose,
+    /// And who works on them.
+    pub ids: Ids,
+}
+
+/// Chooses the ids of the container's user namespace where nothing was said about them, since most
+/// images have files of several users: an ordinary user's ranges, if there are any; as root all ids,
+/// each as itself.
+fn files_of(isolation: &mut Isolation<'_>, caller: Caller) -> Result<Files, Error<'static>> {
+    let has_users = isolation.namespaces.contains(Namespaces::USER) || !caller.privileged;
+    let is_unsaid = matches!((&isolation.users, &isolation.groups), (IdMap::Own, IdMap::Own));
+    if is_unsaid && has_users && caller.privileged {
+        let all = [IdRange { inside: 0, outside: 0, count: u32::MAX }];
+        isolation.users = IdMap::Ranges(all.into());
+        isolation.groups = IdMap::Ranges(all.into());
+        return Ok(Files { cache: Whose::All, ids: Ids::NONE });
+    }
+    if is_unsaid && has_users && has_helpers() && has_ranges(caller) {
+        isolation.users = IdMap::Auto;
+        isolation.groups = IdMap::Auto;
+    }
+    auto(&mut isolation.users, &mut isolation.groups, caller)?;
+    if has_users {
+        Ok(mapped(&isolation.users, &isolation.groups, caller))
+    } else {
+        Ok(Files { cache: Whose::All, ids: Ids::NONE })
+    }
+}
+
+/// Whose the files of a directory are for which nothing but these maps were asked.
+#[must_use]
+pub fn files(users: &IdMap, groups: &IdMap, caller: Caller) -> Files {
+    let is_unsaid = matches!((users, groups), (IdMap::Own, IdMap::Own));
+    if is_unsaid && caller.privileged {
+        return Files { cache: Whose::All, ids: Ids::NONE };
+    }
+    mapped(users, groups, caller)
+}
+
+/// Whose files are in a user namespace with these maps.
+fn mapped(users: &IdMap, groups: &IdMap, caller: Caller) -> Files {
+    let is_own = matches!((users, groups), (IdMap::Own, IdMap::Own));
+    let outside = |map: &IdMap, own| match map {
+        IdMap::Ranges(ranges) => maps::outside(ranges, 0).unwrap_or(own),
+        _ => own,
+    };
+    let root = (outside(users, caller.user), outside(groups, caller.group));
+    let users = maps::ranges(users, 0, caller.user);
+    let groups = maps::ranges(groups, 0, caller.group);
+    if is_own {
+        let ids = Ids { users, groups, maps: Maps::Own };
+        return Files { cache: Whose::Caller, ids };
+    }
+    let mut both = Text::new();
+    both.push_raw(users).push("\n").push_raw(groups);
+    let maps = if caller.privileged { Maps::Written } else { Maps::ByHelpers };
+    let cache = Whose::Mapped { digest: Digest::of(both.as_bytes()), root };
+    Files { cache, ids: Ids { users, groups, maps } }
+}
+
+/// Finds out who the user is, and what comes with that: a group, more groups, a home.
+fn set_user<'a>(
+    container: &mut Container<'a>,
+    layers: &Layers<'_>,
+    typed: Option<&CStr>,
+    whose: &Files,
+) -> Result<(), Error<'a>> {
+    let mut passwd = Vec::new();
+    let mut group = Vec::new();
+    for (name, content) in [(c"passwd", &mut passwd), (c"group", &mut group)] {
+        *content = image::etc::read(layers, name).unwrap_or_default();
+    }
+    let passwd = &*Box::leak(passwd.into_boxed_slice());
+    let name = typed.map_or(&b"0"[..], CStr::to_bytes);
+    let found = users::find(name, passwd, &group)?;
+    let process = &mut container.process;
+    if typed.is_some() {
+        process.user = Some(found.user);
+        // In a user namespace of one user, nobody may change groups.
+        if !matches!(whose.cache, Whose::Caller) && !found.groups.is_empty() {
+            process.groups.get_or_insert_default().extend_from_slice(&found.groups);
+        }
+    }
+    if environment::value(&process.environment, b"HOME").is_none() {
+        let mut home = Text::new();
+        home.push("HOME=").push_raw(found.home.unwrap_or(b"/"));
+        let home = keep(home.as_bytes().to_vec());
+        process.environment.extend(home.map(|home| home as &CStr));
+    }
+    Ok(())
+}
+
+/// Makes a directory with an image's files.
+///
+/// # Errors
+///
+/// What is wrong with the image, or cannot be had.
+pub fn rootfs<'a>(
+    output: &'a CStr,
+    opened: &Opened,
+    files: &Files,
+    is_quiet: bool,
+) -> Result<(), Error<'a>> {
+    let owners = files.cache.owners();
+    let output = image::tree::Output::new(output)?;
+    worker::run(files.ids, &mut || {
+        output.make(&mut |folder| opened.unpack_all(folder, owners, is_quiet))
+    })
+}
+
+/// Removes what was unpacked and is not used, and what is kept under a name.
+///
+/// # Errors
+///
+/// Those of [`prune`].
+pub fn prune(
+    kept: Option<&CStr>,
+    variables: &[&CStr],
+    caller: Caller,
+) -> Result<(), Error<'static>> {
+    let base = open_base(variables, caller.privileged)?;
+    // Whoever unpacked it was root in a namespace of the widest maps that the caller can have.
+    let mut map = IdMap::Own;
+    if !caller.privileged && has_helpers() && has_ranges(caller) {
+        map = IdMap::Auto;
+    }
+    let (mut users, mut groups) = (map.clone(), map);
+    let files = if caller.privileged {
+        Files { cache: Whose::All, ids: Ids::NONE }
+    } else {
+        auto(&mut users, &mut groups, caller)?;
+        mapped(&users, &groups, caller)
+    };
+    worker::run(files.ids, &mut || {
+        let pruned = match &base {
+            Some(base) => image::prune(base, kept)?,
+            None => image::Pruned::default(),
+        };
+        // Where standard output is closed, it is done all the same.
+        let _ = pruned.render().write_to(standard_output());
+        Ok(())
+    })
+}
