@@ -92,6 +92,17 @@ impl Store {
         Ok(Self { file, form, found })
     }
 
+    /// What is in an open file.
+    ///
+    /// # Errors
+    ///
+    /// That it is a damaged archive; fstat(2).
+    pub fn of(file: OwnedFd) -> Result<Self, Error<'static>> {
+        let found = fstat(&file).doing(&OPEN).map_err(|fault| fault.into_error(b"", b""))?;
+        let form = form_of(&file, found.st_size as u64)?;
+        Ok(Self { file, form, found })
+    }
+
     /// The whole file, if it is but a root filesystem.
     #[must_use]
     pub fn root(&self) -> Option<Content<'_>> {
