@@ -100,11 +100,11 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
         Request::Rootfs(wanted) => rootfs(wanted, &invocation.env).map(|()| 0),
         Request::Image(wanted) => {
             let caller = Caller::current();
-            let (container, purpose, held) =
-                lookup::image::container(wanted, &invocation.env, caller)?;
-            let status = start(container, purpose, caller, invocation);
-            drop(held);
-            status
+            let (container, purpose, mut used) =
+                lookup::image::prepare(wanted, &invocation.env, caller)?;
+            let ended = start(container, purpose, caller, invocation);
+            used.clean_up()?;
+            ended
         }
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();

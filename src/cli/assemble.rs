@@ -50,7 +50,13 @@ pub fn assemble<'a>(
     let source = source(&settings)?;
     let user = user(&settings)?;
     Ok(Container {
-        root: Root { source, access, ephemeral: settings.ephemeral, devices: !settings.all },
+        root: Root {
+            source,
+            access,
+            ephemeral: settings.ephemeral,
+            devices: !settings.all,
+            is_image: settings.image.is_some(),
+        },
         mounts: settings.mounts,
         isolation,
         security,

@@ -15,6 +15,8 @@ pub struct Root<'a> {
     pub ephemeral: bool,
     /// Whether devices that lie in it can be used.
     pub devices: bool,
+    /// Whether it is an image's, which may name a working directory that none of its layers has.
+    pub is_image: bool,
 }
 
 /// Where a root comes from.

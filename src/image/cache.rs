@@ -1,6 +1,7 @@
 //! Where layers are kept unpacked: `mini-container/IDS/layers/DIGEST/files` in the caller's cache
-//! folder, and what programs wrote under a name, in `mini-container/IDS/kept/NAME`. IDS says whose the
-//! files are, since that depends on the ids that a user namespace knows.
+//! folder; what programs wrote under a name, in `mini-container/IDS/kept/NAME`; and in
+//! `mini-container/IDS/runs` what is unpacked for a run alone. IDS says whose the files are, since that
+//! depends on the ids that a user namespace knows.
 //!
 //! A layer is complete or not there: it is unpacked under another name, and renamed when it is on the
 //! disk. Who uses one holds a shared lock on it, who makes or removes one an exclusive one; flock(2)
@@ -28,6 +29,7 @@ pub struct Cache {
     pub(super) path: Text,
     pub(super) layers: OwnedFd,
     pub(super) kept: OwnedFd,
+    pub(super) runs: OwnedFd,
 }
 
 /// Whose the files in a cache are.
@@ -50,7 +52,7 @@ pub enum Whose {
 pub type Fill<'f> = &'f mut dyn FnMut(BorrowedFd<'_>) -> Result<(), Error<'static>>;
 
 /// The part of an entry that has the layer's files; beside it is nothing yet.
-const FILES: &CStr = c"files";
+pub(super) const FILES: &CStr = c"files";
 const OWN: &CStr = c"mini-container";
 
 static OPEN: Operation = Operation {
@@ -122,10 +124,10 @@ impl Cache {
     ) -> Result<Self, Error<'static>> {
         let mut path = base(variables, is_root)?;
         let name = keep(path.as_bytes().to_vec()).unwrap_or_default();
-        let (layers, kept) = said(open_all(path.as_bytes(), caller, whose), &OPEN, name)?;
+        let [layers, kept, runs] = said(open_all(path.as_bytes(), caller, whose), &OPEN, name)?;
         path.push("/");
         whose.push_to(&mut path);
-        Ok(Self { whose: *whose, path, layers, kept })
+        Ok(Self { whose: *whose, path, layers, kept, runs })
     }
 
     /// Whether overlays of the layers are made with root privilege on the host.
@@ -217,7 +219,7 @@ impl Whose {
 
 /// Opens the folders in the one at `path`, which has to be the caller's alone: programs that gain
 /// privilege lie in it.
-fn open_all(path: &[u8], caller: u32, whose: &Whose) -> Result<(OwnedFd, OwnedFd), Errno> {
+fn open_all(path: &[u8], caller: u32, whose: &Whose) -> Result<[OwnedFd; 3], Errno> {
     let base = open_path(path)?;
     let found = fstat(&base)?;
     // Who is root in a user namespace may have to search it, but not list it.
@@ -230,7 +232,8 @@ fn open_all(path: &[u8], caller: u32, whose: &Whose) -> Result<(OwnedFd, OwnedFd
     whose.push_to(&mut name);
     let name = keep(name.as_bytes().to_vec()).unwrap_or_default();
     let ids = make_for(whose, caller, &base, name)?;
-    Ok((make_for(whose, caller, &ids, c"layers")?, make_for(whose, caller, &ids, c"kept")?))
+    let make = |name| make_for(whose, caller, &ids, name);
+    Ok([make(c"layers")?, make(c"kept")?, make(c"runs")?])
 }
 
 /// Opens a folder, which is made for whoever works in it, and for nobody else.

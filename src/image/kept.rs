@@ -1,7 +1,7 @@
 //! What programs wrote to the root of an image, kept under a name: the folders `upper` and `work` of an
 //! overlay in `kept/NAME` of the cache, and a third whose name says which image they lie over.
 
-use super::cache::{Cache, said};
+use super::cache::{Cache, FILES, said};
 use super::digest::Digest;
 use super::entry::{exists, hold, list, make_and_open, make_folder};
 use super::remove::remove_tree;
@@ -26,17 +26,24 @@ impl Cache {
         keep(path.as_bytes().to_vec()).unwrap_or_default()
     }
 
-    /// Makes a place for what is kept under a name over these layers, of which the topmost is in
-    /// `top`, unless there is one.
+    /// Where the files of a whole tree that is kept are.
+    #[must_use]
+    pub fn files_of_kept(&self, name: &CStr) -> &'static CStr {
+        let mut path = Text::new();
+        path.push_raw(self.path_of_kept(name).to_bytes()).push("/").push_raw(FILES.to_bytes());
+        keep(path.as_bytes().to_vec()).unwrap_or_default()
+    }
+
+    /// Has a place made for what is kept under a name over these layers, unless there is one.
     ///
     /// # Errors
     ///
-    /// That the name is none, that it is another image's, or in use.
+    /// That the name is none, that it is another image's, or in use; those of `make`.
     pub fn make_kept(
         &self,
         name: &CStr,
         layers: &[Digest],
-        top: &CStr,
+        make: &mut dyn FnMut(&OwnedFd) -> Result<(), Error<'static>>,
     ) -> Result<(), Error<'static>> {
         let is_name =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -56,8 +63,8 @@ impl Cache {
             let hint = b"another name, or remove it: mini-container rootfs --prune --keep NAME";
             return Err(refused(name, "it is of another image", hint));
         }
-        let made = make_kept(&entry, top).and_then(|()| make_folder(&entry, image));
-        said(made, &KEEP, name)
+        make(&entry)?;
+        said(make_folder(&entry, image), &KEEP, name)
     }
 
     /// Holds what is kept under a name, for one container alone.
@@ -96,7 +103,16 @@ fn chain(layers: &[Digest]) -> &'static CStr {
     keep(name.as_bytes().to_vec()).unwrap_or_default()
 }
 
-fn make_kept(entry: &OwnedFd, top: &CStr) -> Result<(), Errno> {
+/// Makes the folders of an overlay over layers of which the topmost is in `top`.
+///
+/// # Errors
+///
+/// mkdir(2), chown(2).
+pub fn make_upper(entry: &OwnedFd, top: &CStr) -> Result<(), Error<'static>> {
+    said(make_folders(entry, top), &KEEP, c"upper")
+}
+
+fn make_folders(entry: &OwnedFd, top: &CStr) -> Result<(), Errno> {
     remove_tree(entry.as_fd(), c"upper")?;
     remove_tree(entry.as_fd(), c"work")?;
     make_folder(entry, c"work")?;

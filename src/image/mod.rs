@@ -8,7 +8,7 @@ mod config;
 pub mod digest;
 mod entry;
 pub mod etc;
-mod kept;
+pub mod kept;
 pub mod manifest;
 mod platform;
 pub mod progress;
@@ -18,6 +18,7 @@ pub mod store;
 pub mod tree;
 pub mod unpack;
 pub mod users;
+pub mod whole;
 
 pub use prune::{Pruned, prune};
 
@@ -105,7 +106,7 @@ impl Opened {
         let mut spent = Limits::DEFAULT;
         for (layer, part) in self.layers.iter().zip(&self.parts) {
             cache.make(layer, &mut |folder| {
-                self.unpack(part, &Destination { folder, form, owners }, &mut spent, is_quiet)
+                self.unpack(part, Destination { folder, form, owners }, &mut spent, is_quiet)
             })?;
         }
         Ok(())
@@ -125,7 +126,7 @@ impl Opened {
         let mut spent = Limits::DEFAULT;
         for part in &self.parts {
             let into = Destination { folder, form: Form::Tree, owners };
-            self.unpack(part, &into, &mut spent, is_quiet)?;
+            self.unpack(part, into, &mut spent, is_quiet)?;
         }
         Ok(())
     }
@@ -133,7 +134,7 @@ impl Opened {
     fn unpack(
         &self,
         part: &Layer,
-        into: &Destination<'_>,
+        into: Destination<'_>,
         limits: &mut Limits,
         is_quiet: bool,
     ) -> Result<(), Error<'static>> {

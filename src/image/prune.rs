@@ -47,11 +47,13 @@ pub fn prune(cache: &OwnedFd, kept: Option<&CStr>) -> Result<Pruned, Error<'stat
     let mut is_known = kept.is_none();
     for ids in said(names(cache), &REMOVE, c"")? {
         let Ok(ids) = open_folder(cache, ids) else { continue };
-        if let Ok(layers) = open_folder(&ids, c"layers") {
-            for name in said(names(&layers), &REMOVE, c"")? {
-                match said(remove(&layers, name), &REMOVE, name)? {
-                    true => pruned.removed += 1,
-                    false => pruned.used += 1,
+        for folder in [c"layers", c"runs"] {
+            let Ok(folder) = open_folder(&ids, folder) else { continue };
+            for name in said(names(&folder), &REMOVE, c"")? {
+                if said(remove(&folder, name), &REMOVE, name)? {
+                    pruned.removed += 1;
+                } else {
+                    pruned.used += 1;
                 }
             }
         }

@@ -115,7 +115,7 @@ mod tests {
         fs::write(tree.join("removed-2"), "a file of that name").unwrap();
         fs::write(scratch.join("kept"), "").unwrap();
         symlink(&scratch, tree.join("a/b/link")).unwrap();
-        fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0o0)).unwrap();
         let mut deep = tree.clone();
         for _ in 0..60 {
             deep = deep.join("deep").join("x".repeat(50));

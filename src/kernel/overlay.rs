@@ -4,7 +4,9 @@
 use super::filesystem::{self, FileSystem, as_flags};
 use super::mounts::{DescriptorPath, Name, attach};
 use super::root::{OPEN, open_directory};
+use super::settings::read_file;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::text::parts;
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, mkdirat, openat};
@@ -89,6 +91,24 @@ pub fn prepare(
         wanted.mount_by_path(&onto).and_then(|()| open_directory(top))
     };
     mounted.doing(&OVERLAY)
+}
+
+/// Whether this kernel has overlays for who makes them; None if that has to be tried. Without root
+/// privilege on the host it has them from Linux 5.11 on.
+#[must_use]
+pub fn is_there(privileged: bool, kernel: (u16, u16)) -> Option<bool> {
+    if privileged {
+        return Some(can_be_made());
+    }
+    let known = read_file(c"/proc/filesystems").unwrap_or_default();
+    let is_known = parts(&known, b'\n').any(|line| line == b"nodev\toverlay");
+    if kernel < (5, 11) { Some(false) } else { is_known.then_some(true) }
+}
+
+/// Tries it, which also loads the module.
+#[must_use]
+pub fn can_be_made() -> bool {
+    fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).is_ok()
 }
 
 /// Opens all of them; returns the first.

@@ -6,11 +6,14 @@ use crate::cli::{Purpose, Wanted};
 use crate::container::{
     Container, IdMap, IdRange, Isolation, Layers, Source, Upper, environment, keep,
 };
-use crate::error::Error;
+use crate::error::{Error, Why, status};
 use crate::image::cache::{Cache, Whose, open_base};
 use crate::image::digest::Digest;
+use crate::image::kept::make_upper;
+use crate::image::whole::{self, Tree};
 use crate::image::{self, Opened, users};
 use crate::kernel::caller::Caller;
+use crate::kernel::overlay::{self, LAYERS_MAX};
 use crate::launch::assist::has_helpers;
 use crate::launch::worker::{self, Ids, Maps};
 use crate::plan::ids as maps;
@@ -22,46 +25,131 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 
-/// The container that is wanted; as long as it runs, what is returned with it keeps its layers from
-/// being removed.
+/// What a container of an image takes as long as it runs.
+pub struct Used {
+    /// Keeps it from being removed.
+    held: Vec<OwnedFd>,
+    /// What is removed after it.
+    tree: Option<Tree>,
+    cache: Cache,
+    ids: Ids,
+}
+
+/// Makes the container that is wanted.
 ///
 /// # Errors
 ///
 /// What is wrong with the image, or cannot be had.
-pub fn container<'a>(
+pub fn prepare<'a>(
     wanted: Wanted<'a>,
     variables: &[&'a CStr],
     caller: Caller,
-) -> Result<(Container<'a>, Purpose, Vec<OwnedFd>), Error<'a>> {
+) -> Result<(Container<'a>, Purpose, Used), Error<'a>> {
     let mut opened = image::open(&wanted.image)?;
     let (is_quiet, kept) = (wanted.is_quiet(), wanted.keep());
     let user = wanted.user().or(opened.config.user);
     let defaults = core::mem::take(&mut opened.config.defaults);
     let (mut container, purpose) = wanted.container(defaults)?;
-    let whose = files_of(&mut container.isolation, caller)?;
-    let cache = Cache::open(variables, caller.user, caller.privileged, &whose.cache)?;
-    let held = match (opened.hold(&cache)?, purpose) {
-        (Some(held), _) => Some(held),
-        (None, Purpose::Explain) => None,
-        (None, Purpose::Run) => {
-            let owners = whose.cache.owners();
-            worker::run(whose.ids, &mut || opened.make(&cache, owners, is_quiet))?;
-            opened.hold(&cache)?
-        }
+    let Files { cache: whose, ids } = files_of(&mut container.isolation, caller)?;
+    let cache = Cache::open(variables, caller.user, caller.privileged, &whose)?;
+    let mut taken = Used { held: Vec::new(), tree: None, cache, ids };
+    // What is only explained is unpacked nowhere.
+    let is_stacked = purpose == Purpose::Explain
+        || opened.layers.len() <= LAYERS_MAX && has_overlays(&container.isolation, caller, ids);
+    let layers = if is_stacked {
+        taken.stack(&opened, &whose, purpose, kept, is_quiet)?
+    } else {
+        taken.unpack(&opened, &whose, kept, is_quiet)?
     };
-    let mut layers = Layers { lower: opened.paths(&cache), upper: Upper::Memory };
-    let mut held = held.unwrap_or_default();
-    if let (Some(name), Purpose::Run) = (kept, purpose) {
-        let top = layers.lower.first().copied().unwrap_or_default();
-        worker::run(whose.ids, &mut || cache.make_kept(name, &opened.layers, top))?;
-        held.push(cache.hold_kept(name)?);
-    }
-    if let Some(name) = kept {
-        layers.upper = Upper::Kept(cache.path_of_kept(name));
-    }
     set_user(&mut container, &layers, user, &whose)?;
-    container.root.source = Source::Layers(layers);
-    Ok((container, purpose, held))
+    container.root.source = if is_stacked {
+        Source::Layers(layers)
+    } else {
+        Source::Directory(layers.lower.first().copied().unwrap_or_default())
+    };
+    Ok((container, purpose, taken))
+}
+
+impl Used {
+    /// The layers, each unpacked once, one over the other.
+    fn stack<'a>(
+        &mut self,
+        opened: &Opened,
+        whose: &Whose,
+        purpose: Purpose,
+        kept: Option<&CStr>,
+        is_quiet: bool,
+    ) -> Result<Layers<'a>, Error<'static>> {
+        let cache = &self.cache;
+        let mut held = opened.hold(cache)?;
+        if held.is_none() && purpose == Purpose::Run {
+            worker::run(self.ids, &mut || opened.make(cache, whose.owners(), is_quiet))?;
+            held = opened.hold(cache)?;
+        }
+        self.held.extend(held.unwrap_or_default());
+        let lower = opened.paths(cache);
+        let Some(name) = kept else { return Ok(Layers { lower, upper: Upper::Memory }) };
+        if purpose == Purpose::Run {
+            let top = lower.first().copied().unwrap_or_default();
+            worker::run(self.ids, &mut || {
+                cache.make_kept(name, &opened.layers, &mut |entry| make_upper(entry, top))
+            })?;
+            self.held.push(cache.hold_kept(name)?);
+        }
+        Ok(Layers { lower, upper: Upper::Kept(cache.path_of_kept(name)) })
+    }
+
+    /// One tree of all layers, for this run or under a name.
+    fn unpack<'a>(
+        &mut self,
+        opened: &Opened,
+        whose: &Whose,
+        kept: Option<&CStr>,
+        is_quiet: bool,
+    ) -> Result<Layers<'a>, Error<'static>> {
+        let (cache, owners) = (&self.cache, whose.owners());
+        let path = if let Some(name) = kept {
+            worker::run(self.ids, &mut || {
+                let mut fill = |entry: &OwnedFd| whole::fill(entry, opened, owners, is_quiet);
+                cache.make_kept(name, &opened.layers, &mut fill)
+            })?;
+            self.held.push(cache.hold_kept(name)?);
+            cache.files_of_kept(name)
+        } else {
+            let tree = Tree::begin(cache)?;
+            let filled = worker::run(self.ids, &mut || tree.fill(opened, owners, is_quiet));
+            let path = tree.path;
+            self.tree = Some(tree);
+            if let Err(error) = filled {
+                self.clean_up()?;
+                return Err(error);
+            }
+            path
+        };
+        Ok(Layers { lower: [path].into(), upper: Upper::Memory })
+    }
+
+    /// Removes what was made for this run alone.
+    ///
+    /// # Errors
+    ///
+    /// unlink(2).
+    pub fn clean_up(&mut self) -> Result<(), Error<'static>> {
+        match self.tree.take() {
+            Some(tree) => worker::run(self.ids, &mut || tree.end(&self.cache)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether an overlay can be mounted in the container.
+fn has_overlays(isolation: &Isolation<'_>, caller: Caller, ids: Ids) -> bool {
+    let has_users = isolation.namespaces.contains(Namespaces::USER) || !caller.privileged;
+    overlay::is_there(!has_users || caller.privileged, caller.kernel).unwrap_or_else(|| {
+        let missing = || Error::new("", b"", Why::Said, b"", status::FAILED);
+        let mut probe = || if overlay::can_be_made() { Ok(()) } else { Err(missing()) };
+        worker::run(ids, &mut probe).is_ok()
+    })
 }
 
 /// Whose the files of the container are.
@@ -132,7 +220,7 @@ fn set_user<'a>(
     container: &mut Container<'a>,
     layers: &Layers<'_>,
     typed: Option<&CStr>,
-    whose: &Files,
+    whose: &Whose,
 ) -> Result<(), Error<'a>> {
     let mut passwd = Vec::new();
     let mut group = Vec::new();
@@ -146,7 +234,7 @@ fn set_user<'a>(
     if typed.is_some() {
         process.user = Some(found.user);
         // In a user namespace of one user, nobody may change groups.
-        if !matches!(whose.cache, Whose::Caller) && !found.groups.is_empty() {
+        if !matches!(whose, Whose::Caller) && !found.groups.is_empty() {
             process.groups.get_or_insert_default().extend_from_slice(&found.groups);
         }
     }

@@ -29,8 +29,7 @@ impl<'a> Plan<'a> {
                 None => mount_step(mount, container, caller),
             });
         }
-        // An image may name one that none of its layers has.
-        if matches!(root.source, Source::Layers(_)) && container.process.working_directory != c"/" {
+        if root.is_image && container.process.working_directory != c"/" {
             self.steps.push(Step::MakeDirectory(container.process.working_directory));
         }
         if container.isolation.network.reaches_outside() {

@@ -85,8 +85,7 @@ impl<'a> Place<'a> {
         // What follows the last of these is nothing, or the same folder.
         loop {
             path = match path {
-                [rest @ .., b'/'] | [rest @ .., b'/', b'.'] => rest,
-                [b'.', b'/', rest @ ..] => rest,
+                [rest @ .., b'/'] | [rest @ .., b'/', b'.'] | [b'.', b'/', rest @ ..] => rest,
                 b"." => b"",
                 _ => break,
             };

@@ -8,14 +8,18 @@ mod attributes;
 mod deletion;
 mod entry;
 mod gzip;
+mod names;
 mod parents;
 mod place;
 mod source;
 mod sparse;
 mod stream;
 mod walk;
+mod write;
 
-pub use walk::{Sink, walk};
+pub use entry::{Entry, Kind};
+pub use stream::Stream;
+pub use walk::{Content, Sink, Write, walk};
 
 use super::digest::Digest;
 use super::progress::Progress;
@@ -30,7 +34,6 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use source::{Trouble, pour};
-use stream::Stream;
 
 /// A layer as it lies in a file.
 pub struct Blob<'a> {
@@ -108,7 +111,7 @@ const PIPE_BYTES: usize = 1 << 20;
 /// unpacked safely; those of writing files.
 pub fn unpack(
     blob: &Blob<'_>,
-    into: &Destination<'_>,
+    into: Destination<'_>,
     limits: &mut Limits,
     progress: &mut Progress,
 ) -> Result<(), Error<'static>> {

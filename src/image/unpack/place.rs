@@ -5,10 +5,12 @@
 
 use super::attributes::{make_opaque, set_on_file, set_on_name};
 use super::entry::{Entry, Kind, Place, Whiteout};
+use super::names::{LINK_NOWHERE, LINK_OUT, as_c_str, failed, hash, path_of, terminated};
 use super::parents::{Parent, Parents, open};
 use super::walk::{Content, Sink};
+use super::write::{write_all, write_at};
 use super::{Destination, Form, Owners, refused};
-use crate::error::{Error, Why, status};
+use crate::error::Error;
 use crate::image::remove::remove_tree;
 use crate::sys::files::standard_error;
 use crate::text::Text;
@@ -21,17 +23,17 @@ use rustix::fs::{
     fchown, ftruncate, futimens, linkat, makedev, mkdirat, mknodat, openat, statat, symlinkat,
     unlinkat, utimensat,
 };
-use rustix::io::{Errno, pwrite, retry_on_intr, write};
+use rustix::io::Errno;
 use rustix::process::umask;
 
 /// A folder that is being filled.
 pub struct Folder<'a> {
-    into: &'a Destination<'a>,
-    parents: Parents<'a>,
+    pub(super) into: Destination<'a>,
+    pub(super) parents: Parents<'a>,
     /// The times of folders, which change as long as they are filled.
     times: Vec<(Vec<u8>, Timestamps)>,
     /// What this layer has made, as hashes of paths: its own deletions leave it alone.
-    made: BTreeSet<u64>,
+    pub(super) made: BTreeSet<u64>,
     left_out: LeftOut,
     callers_umask: Mode,
 }
@@ -52,7 +54,7 @@ impl<'a> Folder<'a> {
     /// # Errors
     ///
     /// chmod(2).
-    pub fn new(into: &'a Destination<'a>) -> Result<Self, Errno> {
+    pub fn new(into: Destination<'a>) -> Result<Self, Errno> {
         chmodat(into.folder, c".", Mode::from_raw_mode(0o755), AtFlags::empty())?;
         Ok(Self {
             into,
@@ -224,58 +226,7 @@ impl<'a> Folder<'a> {
         linked.map_err(|errno| failed(&entry.name, errno))
     }
 
-    /// Deletes what lower layers have.
-    fn delete(&mut self, whiteout: &Whiteout<'_>, place: Place<'_>) -> Result<(), Errno> {
-        match (whiteout, self.into.form) {
-            (Whiteout::Other, _) => Ok(()),
-            (Whiteout::All, Form::Overlay { privileged }) => {
-                make_opaque(&self.parents.of(place.folder)?.folder, privileged)
-            }
-            (Whiteout::All, Form::Tree) => {
-                let folder = openat(
-                    &self.parents.of(place.folder)?.folder,
-                    c".",
-                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )?;
-                self.parents.forget();
-                super::deletion::clear_lower(&folder, place.folder, &self.made)
-            }
-            (Whiteout::Of(name), form) => {
-                let terminated = terminated(name)?;
-                let c_name = as_c_str(&terminated);
-                let path = path_of(Place { folder: place.folder, name });
-                let is_made = self.made.contains(&hash(&path));
-                let parent = self.parents.of(place.folder)?;
-                match form {
-                    Form::Overlay { privileged } if is_made => {
-                        // A file of this layer hides the lower one anyway; a folder has to be told to.
-                        match open(self.into.folder, &path) {
-                            Ok(folder) => make_opaque(&folder, privileged),
-                            Err(_) => Ok(()),
-                        }
-                    }
-                    Form::Overlay { .. } => {
-                        let none = makedev(0, 0);
-                        let kind = FileType::CharacterDevice;
-                        match mknodat(&parent.folder, c_name, kind, Mode::empty(), none) {
-                            // Twice the same.
-                            Err(Errno::EXIST) => Ok(()),
-                            answer => answer,
-                        }
-                    }
-                    Form::Tree if is_made => Ok(()),
-                    Form::Tree => {
-                        let cleared = clear(&parent.folder, c_name);
-                        self.parents.forget();
-                        cleared
-                    }
-                }
-            }
-        }
-    }
-
-    fn place<'e>(entry: &'e Entry) -> Result<Place<'e>, Error<'static>> {
+    fn place(entry: &Entry) -> Result<Place<'_>, Error<'static>> {
         Place::of(&entry.name).map_err(|why| refused(&entry.name, why))
     }
 }
@@ -362,45 +313,9 @@ impl Folder<'_> {
     }
 }
 
-const LINK_OUT: &str = "it is a link to something outside";
-const LINK_NOWHERE: &str = "it is a link to something that is not in this layer or below it";
-
-fn failed(name: &[u8], errno: Errno) -> Error<'static> {
-    let mut on = Text::new();
-    on.push("'").push_name(name).push("'");
-    let why = match errno {
-        Errno::XDEV => Why::Text("a symbolic link leads out on the way to it"),
-        errno => Why::Errno(errno),
-    };
-    let hint: &[u8] = match errno {
-        Errno::INVAL => b"its owner has to be an id of the user namespace: more of them in /etc/subuid and /etc/subgid, or --map-users",
-        Errno::NOTDIR => b"what it is to lie in is no folder",
-        Errno::NOSPC | Errno::DQUOT => b"mini-container rootfs --prune removes what is not used",
-        _ => b"",
-    };
-    Error::new("unpack", on.leak(), why, hint, status::FAILED)
-}
-
 fn create(parent: &Parent, name: &CStr, mode: Mode) -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(&parent.folder, name, flags, mode)
-}
-
-fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        let count = retry_on_intr(|| write(file, bytes))?;
-        bytes = bytes.get(count..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-fn write_at(file: &OwnedFd, mut start: u64, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        let count = retry_on_intr(|| pwrite(file, bytes, start))?;
-        bytes = bytes.get(count..).unwrap_or_default();
-        start += count as u64;
-    }
-    Ok(())
 }
 
 /// Gives it to its owner, if that is not who makes it; whether it was given.
@@ -435,39 +350,4 @@ fn is_whiteout(found: &rustix::fs::Stat) -> bool {
 fn times(entry: &Entry) -> Timestamps {
     let time = Timespec { tv_sec: entry.modified.0, tv_nsec: entry.modified.1 };
     Timestamps { last_access: time, last_modification: time }
-}
-
-/// A name with a NUL behind it; the folder itself, for none.
-fn terminated(name: &[u8]) -> Result<Vec<u8>, Errno> {
-    if name.contains(&0) {
-        return Err(Errno::INVAL);
-    }
-    let mut bytes = if name.is_empty() { b"." } else { name }.to_vec();
-    bytes.push(0);
-    Ok(bytes)
-}
-
-fn as_c_str(terminated: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(terminated).unwrap_or_default()
-}
-
-/// The whole path, written in one way only.
-fn path_of(place: Place<'_>) -> Vec<u8> {
-    let mut path = Vec::new();
-    for part in crate::text::parts(place.folder, b'/').filter(|part| !matches!(*part, b"" | b".")) {
-        path.extend_from_slice(part);
-        path.push(b'/');
-    }
-    path.extend_from_slice(place.name);
-    if place.name.is_empty() {
-        path.pop();
-    }
-    path
-}
-
-/// FNV-1a: it only tells what an image has made itself from what it has not.
-pub(super) fn hash(path: &[u8]) -> u64 {
-    path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    })
 }

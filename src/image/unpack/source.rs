@@ -205,6 +205,10 @@ fn decompress(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Trou
                 }
             }
         }
+        let (said, is) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
+        if said.is_some() && said != is {
+            return Err(Trouble::Damaged);
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn read(records: &[u8]) -> Option<Sparse> {
     let mut sparse = Sparse::default();
     let mut start = None;
     let mut is_sparse = false;
-    let mut is_there = |sparse: &mut Sparse, start: &mut Option<u64>, number| {
+    let add = |sparse: &mut Sparse, start: &mut Option<u64>, number| {
         if let Some(start) = start.take()
             && sparse.pieces.len() < PIECES_MAX
         {
@@ -51,12 +51,12 @@ pub fn read(records: &[u8]) -> Option<Sparse> {
             b"GNU.sparse.name" => sparse.name = Some(value.to_vec()),
             b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
                 is_sparse = true;
-                is_there(&mut sparse, &mut start, wide_number(value)?);
+                add(&mut sparse, &mut start, wide_number(value)?);
             }
             b"GNU.sparse.map" => {
                 is_sparse = true;
                 for number in parts(value, b',').filter(|number| !number.is_empty()) {
-                    is_there(&mut sparse, &mut start, wide_number(number)?);
+                    add(&mut sparse, &mut start, wide_number(number)?);
                 }
             }
             _ => {}

@@ -209,6 +209,9 @@ fn time(text: &[u8]) -> Option<(i64, i64)> {
     })
 }
 
+/// What takes the bytes of a file, each with where they stand in it.
+pub type Write<'w> = &'w mut dyn FnMut(u64, &[u8]) -> Result<(), Error<'static>>;
+
 /// What is in a file, to be read once.
 pub struct Content<'s, 'f> {
     stream: &'s mut Stream<'f>,
@@ -224,10 +227,7 @@ impl Content<'_, '_> {
     /// # Errors
     ///
     /// Those of `write`; read(2).
-    pub fn pour(
-        &mut self,
-        write: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error<'static>>,
-    ) -> Result<(), Error<'static>> {
+    pub fn pour(&mut self, write: Write<'_>) -> Result<(), Error<'static>> {
         for piece in self.pieces {
             let mut done = 0;
             while done < piece.bytes {
