@@ -87,6 +87,12 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     if let Some(program) = launch::init::program(words) {
         return Ok(launch::init::stay(program));
     }
+    command(invocation, words)
+}
+
+/// Does what the words ask for; apart, so that a process 1 has none of it on its stack.
+#[inline(never)]
+fn command<'a>(invocation: &'a Invocation<'a>, words: &'a [&'a CStr]) -> Result<u8, Error<'a>> {
     match cli::parse(words, &invocation.env)? {
         Request::Print(text) => print(&text),
         Request::Check(is_json) => {

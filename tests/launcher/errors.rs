@@ -245,8 +245,11 @@ fn out_of_processes_by_a_cgroup() {
 
 fn out_of_memory() {
     let scratch = Scratch::new();
+    // Enough for the file and its stack, and not for its heap.
+    let kib = fs::metadata(launcher()).unwrap().len() / 1024 + 144;
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 300; exec $MC /bin/sh"]).env("MC", launcher());
+    let script = format!("ulimit -v {kib}; exec $MC /bin/sh");
+    command.args(["-c", &script]).env("MC", launcher());
     run(command.current_dir(scratch.path(""))).fails(125, &["mini-container: out of memory"]);
 }
 
