@@ -4,6 +4,7 @@
 //! as ignored, with the reason. `MINI_CONTAINER_MUST=all` says that nothing may be missing: then it
 //! fails instead, so that no skip can hide where everything is there.
 
+mod archives;
 mod check;
 mod crowd;
 mod descriptors;
@@ -14,12 +15,15 @@ mod fallbacks;
 mod hardened;
 mod host;
 mod isolation;
+mod layers;
+mod layouts;
 mod mounts;
 mod namespaces;
 mod networks;
 mod options;
 mod process;
 mod signals;
+mod trees;
 mod tutorial;
 mod unprivileged;
 mod util;
@@ -49,6 +53,7 @@ fn main() {
         ("host", host::TESTS),
         ("crowd", crowd::TESTS),
         ("check", check::TESTS),
+        ("layers", layers::TESTS),
     ]
     .into_iter()
     .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))
