@@ -293,6 +293,8 @@ fn one_kind_replaced_by_another() {
         ])
         .layer([
             Entry::file("a", "now a file"),
+            // As umoci writes it.
+            Entry::file("a/.wh.in", ""),
             Entry::folder("b"),
             Entry::file("b/in", ""),
             Entry::folder("c"),
