@@ -3,7 +3,7 @@
 //! Each is compared in both forms: the merged tree, and what a container sees.
 
 use crate::archives::{Entry, Sparse, TIME, tar};
-use crate::layouts::{Image, Layout, Packing};
+use crate::layouts::{Image, Layout, Packing, busybox, launcher};
 use crate::trees::{Tree, differences, tree};
 use crate::util::{Scratch, children_of, run, tests};
 use std::fs;
@@ -44,7 +44,7 @@ fn same(image: Image, explained: &[Explained]) {
 fn same_as_tar(archive: &[u8], explained: &[Explained]) {
     let scratch = with_image(Image::new().packed(archive, Packing::Gzip));
     scratch.folder("theirs");
-    for (name, layer) in [("lower.tar", &*tar(base())), ("layer.tar", archive)] {
+    for (name, layer) in [("lower.tar", &*tar(busybox())), ("layer.tar", archive)] {
         fs::write(scratch.path(name), layer).unwrap();
         let mut tar = Command::new("tar");
         tar.args(["--xattrs", "--numeric-owner", "-C", "theirs", "-xpf", name]);
@@ -53,17 +53,10 @@ fn same_as_tar(archive: &[u8], explained: &[Explained]) {
     compare(&scratch, explained);
 }
 
-/// What lies below: a program to look at the rest from inside.
-fn base() -> Vec<Entry> {
-    let busybox = fs::read("/bin/busybox").unwrap();
-    let busybox = Entry::file("bin/busybox", busybox).mode(0o755);
-    vec![Entry::folder("./"), Entry::folder("bin"), busybox]
-}
-
-/// The image above that, as a layout.
+/// The image above a busybox, which looks at it from inside.
 fn with_image(image: Image) -> Scratch {
     let scratch = Scratch::new();
-    let image = image.below(&tar(base()));
+    let image = image.below(&tar(busybox()));
     Layout::default().tagged(&image, "it").write_folder(&scratch.path("image"));
     scratch
 }
@@ -87,8 +80,7 @@ fn compare(scratch: &Scratch, explained: &[Explained]) {
 /// What the root of a container from `image` looks like.
 fn seen_by_a_container(scratch: &Scratch) -> Tree {
     let words = ["--image", "image", "/bin/busybox", "sh", "-c", "echo up; read line"];
-    let mut command = scratch.launcher(words);
-    command.env("XDG_CACHE_HOME", scratch.path("cache"));
+    let mut command = launcher(scratch, &words);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut up = [0; 3];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut up).expect("it came up");

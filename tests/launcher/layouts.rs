@@ -1,9 +1,11 @@
 //! Images made of such archives: OCI layouts as folders and tars, and what `docker save` writes.
 
 use crate::archives::{Entry, tar, through};
+use crate::util::Scratch;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// How a layer is packed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,23 @@ impl Packing {
             Self::Zstd => "+zstd",
         }
     }
+}
+
+/// What a root needs so that programs run in it: a busybox.
+pub fn busybox() -> Vec<Entry> {
+    let busybox = fs::read("/bin/busybox").unwrap();
+    let busybox = Entry::file("bin/busybox", busybox).mode(0o755);
+    let mut entries = vec![Entry::folder("./"), Entry::folder("bin"), busybox];
+    let applets = ["cat", "echo", "env", "id", "ls", "pwd", "sh", "sleep", "touch", "true"];
+    entries.extend(applets.map(|applet| Entry::symlink(format!("bin/{applet}"), "busybox")));
+    entries
+}
+
+/// The launcher, with a cache of the test's own.
+pub fn launcher(scratch: &Scratch, words: &[&str]) -> Command {
+    let mut command = scratch.launcher(words);
+    command.env("XDG_CACHE_HOME", scratch.path("cache"));
+    command
 }
 
 /// The digest of these bytes, as images write it.
@@ -157,13 +176,24 @@ impl Layout {
 
     /// Adds the blobs of an image, and returns the descriptor of its manifest.
     pub fn add(&mut self, image: &Image, members: &str) -> String {
+        let packed: Vec<_> =
+            image.layers.iter().map(|(archive, packing)| packing.pack(archive)).collect();
+        self.add_packed(image, &packed, members)
+    }
+
+    /// The same with other bytes in the place of its layers, and their digests.
+    pub fn add_with(&mut self, image: &Image, packed: &[Vec<u8>]) -> String {
+        self.add_packed(image, packed, "")
+    }
+
+    fn add_packed(&mut self, image: &Image, packed: &[Vec<u8>], members: &str) -> String {
         let config = self.blob(CONFIG, image.config_file().as_bytes(), "");
         let layers: Vec<_> = image
             .layers
             .iter()
-            .map(|(archive, packing)| {
-                let kind = format!("{LAYER}{}", packing.suffix());
-                self.blob(&kind, &packing.pack(archive), "")
+            .zip(packed)
+            .map(|((_, packing), packed)| {
+                self.blob(&format!("{LAYER}{}", packing.suffix()), packed, "")
             })
             .collect();
         let manifest = format!(
@@ -179,11 +209,6 @@ impl Layout {
         let size = bytes.len();
         self.blobs.insert(digest.clone(), bytes.into());
         format!(r#"{{"mediaType":"{kind}","digest":"{digest}","size":{size}{members}}}"#)
-    }
-
-    /// The digest of the last layer whose blob begins so; wrong ones are made by changing it.
-    pub fn find(&mut self, is: impl Fn(&[u8]) -> bool) -> &mut Vec<u8> {
-        self.blobs.values_mut().find(|blob| is(blob)).expect("such a blob")
     }
 
     fn files(&self) -> Vec<(String, Vec<u8>)> {

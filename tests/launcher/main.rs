@@ -14,6 +14,10 @@ mod escapes_files;
 mod fallbacks;
 mod hardened;
 mod host;
+mod image;
+mod image_cache;
+mod image_descriptions;
+mod image_hostile;
 mod isolation;
 mod layers;
 mod layouts;
@@ -27,6 +31,7 @@ mod trees;
 mod tutorial;
 mod unprivileged;
 mod util;
+mod watched;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -54,6 +59,10 @@ fn main() {
         ("crowd", crowd::TESTS),
         ("check", check::TESTS),
         ("layers", layers::TESTS),
+        ("image", image::TESTS),
+        ("image_cache", image_cache::TESTS),
+        ("image_descriptions", image_descriptions::TESTS),
+        ("image_hostile", image_hostile::TESTS),
     ]
     .into_iter()
     .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))
