@@ -164,7 +164,7 @@ impl Entry {
 pub fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
     let length = |digits: usize| rest.len() + digits;
-    let digits = (1..).find(|digits| length(*digits).to_string().len() == *digits).unwrap();
+    let digits = (1..20).find(|digits| length(*digits).to_string().len() == *digits).unwrap();
     [length(digits).to_string().as_bytes(), &rest].concat()
 }
 

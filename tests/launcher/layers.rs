@@ -145,29 +145,23 @@ fn long_names() {
     let long = "n".repeat(255);
     let deep = |top: &str| format!("{top}/{}", [&long[..200]; 6].join("/"));
     let mut entries = Vec::new();
-    for (top, is_gnu) in [("pax", false), ("gnu", true)] {
+    for top in ["pax", "gnu"] {
         entries.push(Entry::folder(top));
         let path = deep(top);
-        for (end, _) in path.match_indices('/').skip(1).chain([(path.len(), "")]) {
-            entries.push(match is_gnu {
-                false => Entry::folder(&path[..end]),
-                true => Entry::folder("short").gnu_name(&path[..end]),
-            });
+        let (file, target, link) =
+            (format!("{path}/file"), format!("{top}/{long}"), format!("{top}/link"));
+        let ends = path.match_indices('/').skip(1).map(|(end, _)| end).chain([path.len()]);
+        if top == "pax" {
+            entries.extend(ends.map(|end| Entry::folder(&path[..end])));
+            entries.push(Entry::file(&file, "content"));
+            entries.push(Entry::hard_link(&target, &file));
+            entries.push(Entry::symlink(link, &path));
+        } else {
+            entries.extend(ends.map(|end| Entry::folder("short").gnu_name(&path[..end])));
+            entries.push(Entry::file("short", "content").gnu_name(&file));
+            entries.push(Entry::hard_link("short", "short").gnu_name(&target).gnu_target(&file));
+            entries.push(Entry::symlink(link, "short").gnu_target(&path));
         }
-        let file = format!("{path}/file");
-        let target = format!("{top}/{long}");
-        entries.extend(match is_gnu {
-            false => vec![
-                Entry::file(&file, "content"),
-                Entry::hard_link(&target, &file),
-                Entry::symlink(format!("{top}/link"), &path),
-            ],
-            true => vec![
-                Entry::file("short", "content").gnu_name(&file),
-                Entry::hard_link("short", "short").gnu_name(&target).gnu_target(&file),
-                Entry::symlink("gnu/link", "short").gnu_target(&path),
-            ],
-        });
     }
     let split = Entry::file("in the prefix", "").set(345, b"pax/of");
     // What is said of one entry does not hold for the next.
