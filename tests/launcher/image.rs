@@ -126,15 +126,15 @@ fn the_command_line_goes_first() {
     assert_eq!(inside(&["--entrypoint", "pwd", "-w", "/v"]), "/v\n");
     // As in Docker, an empty one is none.
     assert_eq!(inside(&["--entrypoint", "", "echo", "mine"]), "mine\n");
-    let show = ["--entrypoint", "sh", "-e", "A=mine", "-e", "C=d", "-c", "echo $A $B $C"];
+    let show = ["--entrypoint", "sh", "-e", "A=mine", "-e", "C=d", "--", "-c", "echo $A $B $C"];
     assert_eq!(inside(&show), "mine c d\n");
-    let show = ["--clear-env", "-e", "C=d", "--entrypoint", "/bin/sh", "-c", "echo $A$B$C"];
+    let show = ["--clear-env", "-e", "C=d", "--entrypoint", "/bin/sh", "--", "-c", "echo $A$B$C"];
     assert_eq!(inside(&show), "d\n");
 }
 
 fn an_image_without_a_program() {
     let scratch = with(&image());
-    started(&scratch, &[]).fails(125, &["no program given"]);
+    started(&scratch, &[]).fails(125, &["the image names no program", "\nhint: "]);
     assert_eq!(started(&scratch, &["echo", "hi"]).success(), "hi\n");
 }
 
@@ -183,7 +183,7 @@ fn a_user_has_a_name_in_the_image() {
     // The topmost passwd counts, and a removed one not.
     let other = "me:x:2000:200::/other:\n";
     let above = with_users("me").layer([Entry::file("etc/passwd", other)]);
-    assert_eq!(started(&with(&above), &[]).success(), "2000\n200\n200 29\n/other\n");
+    assert_eq!(started(&with(&above), &[]).success(), "2000\n200\n200 29 100\n/other\n");
     let removed = with_users("me").layer([Entry::file(".wh.etc", "")]);
     started(&with(&removed), &[]).fails(125, &["me"]);
 }
@@ -205,7 +205,8 @@ fn passwd_may_be_a_link_that_stays_inside() {
         let image = image().layer(etc(target)).config(&format!(r#""Cmd":["id"],"User":"{user}""#));
         started(&with(&image), &[]).fails(125, &["find the user "]);
     }
-    let image = image().layer(etc("/users")).layer([Entry::file("users", "a:x:5:6::/:\n")]);
+    let image =
+        image().layer(etc("/users").into_iter().chain([Entry::file("users", "a:x:5:6::/:\n")]));
     let seen = started(&with(&image.config(r#""Cmd":["id","-u"],"User":"a""#)), &[]).success();
     assert_eq!(seen, "5\n");
 }
@@ -280,7 +281,7 @@ fn a_tag_names_one_of_several() {
     assert_eq!(started(&scratch, &["--tag", "localhost/second:2.0"]).success(), "two");
     assert_eq!(started(&scratch, &["--tag", "second:2.0"]).success(), "two");
     let lists = ["--tag", " first", " localhost/second:2.0"];
-    for words in [&[][..], &["--tag", "fir"], &["--tag", "2"], &["--tag", ""]] {
+    for words in [&[][..], &["--tag", "fir"], &["--tag", "2"]] {
         let ended = started(&scratch, words);
         ended.fails(125, &lists);
         assert!(!ended.errors.contains('\x1b'), "a name drives the terminal");
@@ -324,7 +325,7 @@ fn a_cut_off_or_empty_file() {
     for length in [0, 1, 511, 512, 5000, whole.len() / 2, whole.len() - 2048] {
         fs::write(scratch.path("cut"), &whole[..length]).unwrap();
         let ended = run(&mut launcher(&scratch, &["--image", "cut", "cat", "/name"]));
-        ended.fails(125, &["mini-container: "]);
+        assert_eq!(ended.status, 125, "{length} bytes: {}", ended.errors);
         let left = fs::read_dir(scratch.path("cache/mini-container/all/layers"));
         assert_eq!(left.map_or(0, Iterator::count), 0, "{length} bytes left something");
     }

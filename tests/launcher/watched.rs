@@ -8,6 +8,8 @@ use std::fs;
 /// A place beside which everything is watched.
 pub struct Watched {
     pub scratch: Scratch,
+    /// What it is about, for who reads of a failure.
+    what: String,
     before: Tree,
 }
 
@@ -17,12 +19,16 @@ impl Watched {
         scratch.file("canary/file", "alive");
         make(&scratch);
         let before = tree(&scratch.path(""));
-        Self { scratch, before }
+        Self { scratch, what: String::new(), before }
     }
 
     pub fn of(layer: &[u8]) -> Self {
         let image = Image::new().packed(layer, Packing::Gzip);
-        Self::new(|scratch| Layout::of(&image).write_folder(&scratch.path("image")))
+        let mut watched =
+            Self::new(|scratch| Layout::of(&image).write_folder(&scratch.path("image")));
+        let text = layer.iter().filter(|byte| byte.is_ascii_graphic()).take(300);
+        watched.what = text.map(|byte| char::from(*byte)).collect();
+        watched
     }
 
     /// Unpacks it merged, and to run it.
@@ -46,8 +52,9 @@ impl Watched {
     #[track_caller]
     pub fn is_refused(&self, said: &[&str]) {
         for ended in self.unpack() {
+            assert_eq!(ended.status, 125, "{}\n{}", self.what, ended.errors);
             ended.fails(125, &[&["mini-container: "], said].concat());
-            assert!(ended.errors.len() < 5000, "{}", ended.errors);
+            assert!(ended.errors.len() < 20_000, "{}", ended.errors);
         }
         self.is_unharmed();
     }
