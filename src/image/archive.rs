@@ -26,7 +26,6 @@ const MEMBERS_MAX: usize = 4096;
 const HEAD_BYTES: usize = 2048;
 /// The longest header, with all that extends it.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-const BLOCK_BYTES: u64 = 512;
 
 pub static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
 
@@ -77,11 +76,7 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
             content.checked_add(consumed as u64).and_then(|length| place.checked_add(length));
         place = next.ok_or_else(damaged)?;
     }
-    // Some leave the two empty blocks at the end out, but not more than the padding of the last.
-    if place > bytes.saturating_add(BLOCK_BYTES) {
-        return Err(damaged());
-    }
-    Ok(Some(members))
+    Err(damaged())
 }
 
 /// Whether it lies deeper than anything in a layout; blobs may.

@@ -69,7 +69,7 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
         let whole = Layer { name: Vec::new(), digest: None, content };
         return Ok(Image { layers: [whole].into(), ..Image::default() });
     }
-    let candidates = candidates(store)?;
+    let candidates = candidates(store, wanted.file.to_bytes())?;
     let chosen = choose(&candidates, wanted, &platform)?;
     let image = match chosen.what {
         What::Oci(digest) => read_oci(store, digest)?,
@@ -87,12 +87,17 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
 }
 
 /// All images in the file.
-fn candidates(store: &Store) -> Result<Vec<Candidate>, Error<'static>> {
+fn candidates<'a>(store: &Store, file: &'a [u8]) -> Result<Vec<Candidate>, Error<'a>> {
     let mut found = Vec::new();
     if store.find(OCI_LAYOUT)?.is_some() {
         let index = load(store, OCI_INDEX, None)?;
         add_index(store, index, &[], DEPTH_MAX, &mut found)?;
     } else {
+        if store.find(DOCKER_MANIFEST)?.is_none() {
+            let why = "it has neither oci-layout nor manifest.json, and so is no image";
+            let hint = b"a root directory is run with --rootfs";
+            return Err(Error::usage("image", file, why, hint));
+        }
         let text = store.read(DOCKER_MANIFEST)?;
         let Value::Array(entries) = value(text)? else {
             return Err(named("read", DOCKER_MANIFEST, Why::Text("it is no list")));

@@ -23,7 +23,7 @@ impl Folder<'_> {
     /// Those of mknod(2), unlink(2) and setxattr(2).
     pub fn delete(&mut self, whiteout: &Whiteout<'_>, place: Place<'_>) -> Result<(), Errno> {
         match (whiteout, self.into.form) {
-            (Whiteout::Other, _) => Ok(()),
+            (Whiteout::Other | Whiteout::None, _) => Ok(()),
             (Whiteout::All, Form::Overlay { privileged }) => {
                 make_opaque(&self.parents.of(place.folder)?.folder, privileged)
             }

@@ -25,11 +25,12 @@ use super::digest::Digest;
 use super::progress::Progress;
 use super::store::named;
 use crate::error::{Doing, Error, Operation, Why, status};
+use crate::sys::files::close;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone, share};
 use crate::text::Text;
 use place::Folder;
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -126,7 +127,7 @@ pub fn unpack(
     let mut stream = Stream::new(&source.pipe, blob.content.is_some(), limits.bytes);
     let mut folder =
         Folder::new(into).map_err(|errno| named("unpack", blob.name, Why::Errno(errno)))?;
-    let walked = walk(&mut stream, &mut limits.entries, &mut folder);
+    let walked = walk(&mut stream, &mut limits.entries, blob.content.is_some(), &mut folder);
     let unpacked = walked.and_then(|()| folder.finish()).and_then(|()| stream.drain());
     let content = stream.finish(&mut limits.bytes);
     // What was wrong with the layer is the cause of what was wrong with the files.
@@ -159,6 +160,8 @@ impl Source<'_> {
         let mut stack = Stack::map(STACK_BYTES)?;
         // The end of the pipe is seen only when the outcome is.
         let mut child = || {
+            // Only so does it learn that nobody reads any more.
+            close(pipe.as_fd());
             *outcome = Some(pour(blob, &theirs, progress));
             0
         };

@@ -264,6 +264,9 @@ impl Sink for Folder<'_> {
         let place = Self::place(entry)?;
         let errors = |errno| failed(&entry.name, errno);
         if let Some(whiteout) = Whiteout::of(place.name) {
+            if whiteout == Whiteout::None {
+                return Err(refused(&entry.name, "it deletes what nothing can be called"));
+            }
             self.delete(&whiteout, place).map_err(errors)?;
             return content.pour(&mut |_, _| Ok(()));
         }

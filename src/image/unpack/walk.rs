@@ -36,7 +36,8 @@ pub trait Sink {
 const METADATA_BYTES_MAX: u32 = 1 << 20;
 const BLOCK_BYTES: u64 = 512;
 
-/// Hands all entries to the sink, at most as many as are `left`.
+/// Hands all entries to the sink, at most as many as are `left`. An archive that is not checked as a
+/// whole has to have the blocks at its end: without, nobody knows whether it is cut off.
 ///
 /// # Errors
 ///
@@ -44,6 +45,7 @@ const BLOCK_BYTES: u64 = 512;
 pub fn walk(
     stream: &mut Stream<'_>,
     left: &mut u64,
+    is_checked: bool,
     sink: &mut dyn Sink,
 ) -> Result<(), Error<'static>> {
     let limits = Limits { max_metadata_size: METADATA_BYTES_MAX, ..Limits::default() };
@@ -53,14 +55,16 @@ pub fn walk(
     parser.set_allow_empty_path(true);
     let mut entry = Entry::default();
     let mut wanted = BLOCK_BYTES as usize;
+    let mut is_begun = false;
     loop {
         stream.hold(wanted)?;
         let is_all = stream.held().len() < wanted;
-        if is_all && stream.held().is_empty() {
-            // Some leave the empty blocks at the end out.
+        // Some leave the empty blocks at the end out, or one of them.
+        if is_all && is_begun && is_checked && stream.held().iter().all(|byte| *byte == 0) {
             return Ok(());
         }
         let (consumed, bytes, holes) = match parser.parse(stream.held()) {
+            Ok(ParseEvent::NeedData { .. }) if is_all && !is_begun => return Err(no_archive()),
             Ok(ParseEvent::NeedData { .. }) if is_all => return Err(cut_off(&entry)),
             Ok(ParseEvent::NeedData { min_bytes }) => {
                 wanted = min_bytes;
@@ -89,6 +93,7 @@ pub fn walk(
         };
         stream.advance(consumed);
         wanted = BLOCK_BYTES as usize;
+        is_begun = true;
         *left = left.checked_sub(1).ok_or_else(|| refused(&entry.name, TOO_MANY))?;
         let padding = bytes.wrapping_neg() % BLOCK_BYTES;
         let rest = if let Kind::File(file_bytes) = entry.kind {
@@ -120,6 +125,10 @@ fn cut_off(entry: &Entry) -> Error<'static> {
     refused(&entry.name, "the archive is cut off in it or behind it")
 }
 
+fn no_archive() -> Error<'static> {
+    named("unpack", b"the layer", Why::Text("it is no tar archive"))
+}
+
 fn damaged(before: &Entry, error: &ParseError) -> Error<'static> {
     let why = match error {
         ParseError::MetadataTooLarge { .. } | ParseError::TooManyPendingEntries { .. } => {
@@ -128,7 +137,7 @@ fn damaged(before: &Entry, error: &ParseError) -> Error<'static> {
         _ => "the header behind it is damaged",
     };
     if before.name.is_empty() {
-        return named("unpack", b"the layer", Why::Text("it is no tar archive"));
+        return no_archive();
     }
     refused(&before.name, why)
 }
@@ -138,7 +147,11 @@ fn read(parsed: &ParsedEntry<'_>, entry: &mut Entry) -> Result<Option<Sparse>, E
     let records = parsed.pax.unwrap_or_default();
     entry.name.clear();
     entry.name.extend_from_slice(&parsed.path);
-    let mut holes = sparse::read(records);
+    let damaged = || refused(&parsed.path, "its extended header is damaged");
+    if !sparse::is_sound(records) {
+        return Err(damaged());
+    }
+    let mut holes = sparse::read(records).map_err(|_| damaged())?;
     if let Some(name) = holes.as_mut().and_then(|holes| holes.name.take()) {
         entry.name = name;
     }
@@ -175,7 +188,7 @@ fn read(parsed: &ParsedEntry<'_>, entry: &mut Entry) -> Result<Option<Sparse>, E
 fn modified(records: &[u8]) -> Option<(i64, i64)> {
     let mut found = None;
     let mut rest = records;
-    while let Some((record, behind)) = next_record(rest) {
+    while let Ok(Some((record, behind))) = next_record(rest) {
         rest = behind;
         if let Some(value) = record.strip_prefix(b"mtime=") {
             found = time(value);
