@@ -171,7 +171,7 @@ fn read(parsed: &ParsedEntry<'_>, entry: &mut Entry) -> Result<Option<Sparse>, E
     let bytes = holes.as_ref().map_or(parsed.size, |holes| holes.bytes);
     entry.kind = match parsed.entry_type {
         // Before ustar, a folder was known by its name.
-        EntryType::Regular if entry.name.ends_with(b"/") => Kind::Folder,
+        EntryType::Regular if entry.name.ends_with(b"/") && bytes == 0 => Kind::Folder,
         EntryType::Regular | EntryType::Continuous | EntryType::GnuSparse => Kind::File(bytes),
         EntryType::Directory => Kind::Folder,
         EntryType::Symlink => Kind::Symlink,
