@@ -7,6 +7,7 @@
 //! - [`container`] is what is wanted, in the user's terms,
 //! - `lookup` reads what files of the host say about it,
 //! - [`image`] opens image files and unpacks their layers,
+//! - [`rootfs`] finds what programs of this system need, for a root that is made of them,
 //! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
 //! - [`launch`] clones the child that takes the steps, and waits for the program,
 //! - [`kernel`] is what the steps do, a file per subject,
@@ -30,6 +31,7 @@ pub mod kernel;
 pub mod launch;
 mod lookup;
 pub mod plan;
+pub mod rootfs;
 pub mod seccomp;
 pub mod sys;
 pub mod text;
@@ -41,7 +43,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use check::Form;
 use cli::{Purpose, Request, Rootfs};
-use container::{Container, environment};
+use container::{Container, Programs, Source, environment};
 use core::ffi::CStr;
 use error::{Doing, Operation, Why, status};
 use kernel::caller::Caller;
@@ -103,7 +105,7 @@ fn command<'a>(invocation: &'a Invocation<'a>, words: &'a [&'a CStr]) -> Result<
             print(&text)?;
             Ok(u8::from(!is_enough))
         }
-        Request::Rootfs(wanted) => rootfs(wanted, &invocation.env).map(|()| 0),
+        Request::Rootfs(wanted) => make_root(wanted, &invocation.env).map(|()| 0),
         Request::Image(wanted) => {
             let caller = Caller::current();
             let (container, purpose, mut used) =
@@ -114,6 +116,9 @@ fn command<'a>(invocation: &'a Invocation<'a>, words: &'a [&'a CStr]) -> Result<
         }
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();
+            if let Source::Programs(Programs { list, pieces }) = &mut container.root.source {
+                *pieces = rootfs::pieces(list, environment::path(&invocation.env))?;
+            }
             let isolation = &mut container.isolation;
             lookup::auto(&mut isolation.users, &mut isolation.groups, caller)?;
             start(container, purpose, caller, invocation)
@@ -144,10 +149,17 @@ fn start<'a>(
 }
 
 /// Makes a root directory, or removes what images were unpacked.
-fn rootfs<'a>(wanted: Rootfs<'a>, variables: &[&'a CStr]) -> Result<(), Error<'a>> {
+fn make_root<'a>(wanted: Rootfs<'a>, variables: &[&'a CStr]) -> Result<(), Error<'a>> {
     let caller = Caller::current();
     match wanted {
-        Rootfs::Programs { .. } => Err(Error::usage("", b"", "this is still to come", b"")),
+        Rootfs::Programs { output, programs, with, etc, list } => {
+            let tree = rootfs::gather(&programs, &with, etc, environment::path(variables))?;
+            if list {
+                print(&rootfs::list(&tree)).map(drop)
+            } else {
+                rootfs::assemble(&tree, output)
+            }
+        }
         Rootfs::Image { output, image, mut users, mut groups, quiet } => {
             lookup::auto(&mut users, &mut groups, caller)?;
             let opened = image::open(&image)?;

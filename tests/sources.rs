@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the library, and what each may use of the others.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("check", &["launch", "lookup", "container", "kernel", "sys", "error", "text"]),
     ("cli", &["container", "kernel", "sys", "error", "text"]),
     (
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ),
     ("launch", &["plan", "container", "kernel", "sys", "error", "text"]),
     ("image", &["container", "kernel", "sys", "json", "error", "text"]),
+    ("rootfs", &["container", "kernel", "sys", "error", "text"]),
     ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),
     ("container", &["kernel", "sys", "error", "text"]),
     ("kernel", &["sys", "error", "text"]),

@@ -5,8 +5,8 @@ use super::options::{OPTIONS, by_short};
 use super::settings::{OTHER_FORM, Settings, insert_mount, option_value_error};
 use crate::container::{
     ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Defaults, Filter, IdMap, Isolation,
-    Join, Layers, MASKED, Mount, Mounted, Network, Process, READ_ONLY, Root, Security, Source,
-    User, environment,
+    Join, Layers, MASKED, Mount, Mounted, Network, Process, Programs, READ_ONLY, Root, Security,
+    Source, User, environment,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
@@ -82,6 +82,13 @@ pub fn assemble<'a>(
 
 /// Where the root comes from.
 fn source<'a>(settings: &Settings<'a>) -> Result<Source<'a>, Error<'a>> {
+    if let Some(list) = settings.programs {
+        if settings.rootfs.or(settings.image).is_some() {
+            let why = "the root is made of programs, or is a directory, or an image";
+            return Err(Error::usage("option", b"--programs", why, b"leave the others out"));
+        }
+        return Ok(Source::Programs(Programs { list, pieces: Vec::new() }));
+    }
     match (settings.rootfs, settings.image) {
         (Some(_), Some(_)) => {
             let why = "the root is a directory or an image, not both";

@@ -207,7 +207,7 @@ mod tests {
     fn directory<'a>(words: &'a [&'a CStr]) -> &'a CStr {
         match container(words).root.source {
             Source::Directory(directory) => directory,
-            Source::Layers(_) => panic!("{words:?} is about a directory"),
+            _ => panic!("{words:?} is about a directory"),
         }
     }
 

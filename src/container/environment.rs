@@ -32,6 +32,15 @@ pub fn value<'a>(variables: &[&'a CStr], wanted: &[u8]) -> Option<&'a [u8]> {
     cut(variables.get(place_of(variables, wanted)?)?.to_bytes(), b'=').1
 }
 
+/// Where a program without a slash is looked for when the environment has no PATH; Docker's.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The folders in which programs are looked for, with colons between them.
+#[must_use]
+pub fn path<'a>(variables: &[&'a CStr]) -> &'a [u8] {
+    value(variables, b"PATH").unwrap_or(DEFAULT_PATH)
+}
+
 fn place_of(variables: &[&CStr], wanted: &[u8]) -> Option<usize> {
     variables.iter().position(|variable| name(variable) == wanted)
 }

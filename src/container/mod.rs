@@ -17,7 +17,7 @@ pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
 pub use limits::{Limit, processors};
 pub use mount::{Mount, MountError, Mounted};
 pub use network::{Link, Network};
-pub use root::{Defaults, ImageFile, Layers, Root, Source, Upper};
+pub use root::{Defaults, ImageFile, Layers, Programs, Root, Source, Upper};
 pub use security::{
     ALL_CAPABILITIES, CAPABILITIES, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY, Security,
     capabilities, capability,

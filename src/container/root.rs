@@ -1,6 +1,7 @@
 //! What becomes `/`, and what an image says about the program that runs in it.
 
 use crate::kernel::mounts::Access;
+use crate::kernel::pieces::Piece;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::process::Signal;
@@ -23,8 +24,18 @@ pub struct Root<'a> {
 pub enum Source<'a> {
     /// A directory of the host; relative to the caller's working directory.
     Directory(&'a CStr),
+    /// Programs of the host, and what they need.
+    Programs(Programs<'a>),
     /// Directories of the host that lie over each other.
     Layers(Layers<'a>),
+}
+
+/// Files of the host that are shown at their own places, in a root that is in memory.
+pub struct Programs<'a> {
+    /// Paths, or names to be found in the PATH, with commas between them.
+    pub list: &'a CStr,
+    /// All that they need, each folder before what is in it; found before it is planned.
+    pub pieces: Vec<Piece<'a>>,
 }
 
 /// Directories that are seen as one; the kernel's `Documentation/filesystems/overlayfs.rst`.

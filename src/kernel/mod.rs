@@ -20,6 +20,7 @@ pub mod network;
 pub mod overlay;
 pub mod own_file;
 pub mod owner;
+pub mod pieces;
 pub mod process;
 pub mod program;
 pub mod root;

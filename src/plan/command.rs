@@ -17,18 +17,14 @@ pub(super) fn command<'a>(process: &Process<'a>) -> Command<'a> {
     }
 }
 
-/// Where a program without a slash is looked for when the environment has no PATH; Docker's.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// The paths to try for a program; an empty folder in PATH is the working directory, as in
 /// execvp(3).
 fn candidates<'a>(name: &'a CStr, environment: &[&'a CStr]) -> Vec<&'a CStr> {
     if cut(name.to_bytes(), b'/').1.is_some() {
         return [name].to_vec();
     }
-    let path = environment::value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
     let mut candidates = Vec::new();
-    for folder in parts(path, b':') {
+    for folder in parts(environment::path(environment), b':') {
         let mut candidate = if folder.is_empty() { b".".to_vec() } else { folder.to_vec() };
         candidate.push(b'/');
         candidate.extend_from_slice(name.to_bytes());

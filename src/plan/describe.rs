@@ -3,6 +3,7 @@
 use super::{Assist, Preparation, Step};
 use crate::container::{KINDS, Mount, Mounted, Upper};
 use crate::kernel::mounts::Access;
+use crate::kernel::pieces::Piece;
 use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
 use crate::text::{Text, parts};
@@ -33,6 +34,7 @@ impl Step<'_> {
             }
             Self::PrepareRoot { .. } => "open, open_tree, mount_setattr, move_mount",
             Self::PrepareOverlay { .. } => "fsopen, fsconfig, fsmount, move_mount",
+            Self::PreparePrograms { .. } => "fsopen, fsmount, open_tree, move_mount",
             Self::Mount(mount) => mount_calls(mount),
             Self::MountDevices(..) => "fsopen, fsmount, mknod, open_tree, move_mount",
             Self::MountTaken(..) => "openat2, move_mount",
@@ -93,6 +95,7 @@ impl Step<'_> {
             Self::ConfigureLink(_) => text.push("bring eth0 up, with its addresses and routes"),
             Self::PrepareRoot { .. }
             | Self::PrepareOverlay { .. }
+            | Self::PreparePrograms { .. }
             | Self::TakeVolume(..)
             | Self::MakeMountsPrivate { .. }
             | Self::Mount(_)
@@ -127,6 +130,15 @@ impl Step<'_> {
                     text.push("; read-only below it");
                 }
                 text.push(if attributes.is_empty() { "" } else { "; no devices in it" })
+            }
+            Self::PreparePrograms { pieces, .. } => {
+                text.push("memory as the root, with these files of the host, read-only:");
+                for piece in *pieces {
+                    if let Piece::File(path) = piece {
+                        text.push(" ").push_name(path.to_bytes());
+                    }
+                }
+                text
             }
             Self::PrepareOverlay { lower, upper, .. } => {
                 text.push("lay ");

@@ -2,7 +2,7 @@
 
 use super::step::{Step, Taken};
 use super::{Plan, has_users, ids, kinds};
-use crate::container::{Container, Layers, Mount, Mounted, Source, Upper};
+use crate::container::{Container, Layers, Mount, Mounted, Programs, Source, Upper};
 use crate::kernel::caller::Caller;
 use crate::kernel::devices::Devices;
 use crate::kernel::filesystem::FileSystem;
@@ -82,6 +82,8 @@ fn prepare_root<'a>(container: &'a Container<'a>, caller: Caller) -> Step<'a> {
         Source::Directory(directory) => {
             Step::PrepareRoot { directory, access: root.access, attributes }
         }
+        // It is in memory, and so forgotten in any case.
+        Source::Programs(Programs { pieces, .. }) => Step::PreparePrograms { pieces, attributes },
         Source::Layers(Layers { lower, upper }) => {
             let upper = if root.ephemeral { Upper::Memory } else { *upper };
             Step::PrepareOverlay { lower, upper, privileged, attributes }

@@ -8,6 +8,7 @@ use crate::kernel::identity::Parent;
 use crate::kernel::inside::{self, MountPoint};
 use crate::kernel::masks::Places;
 use crate::kernel::mounts::{self, Access};
+use crate::kernel::pieces::{self, Piece};
 use crate::kernel::volume::{self, Volume};
 use crate::kernel::{
     capabilities, devices, filesystem, identity, landlock, masks, namespaces, network, overlay,
@@ -78,6 +79,13 @@ pub enum Step<'a> {
         upper: Upper<'a>,
         /// Whether this is done with root privilege on the host.
         privileged: bool,
+        /// What it does not allow.
+        attributes: MountAttrFlags,
+    },
+    /// Make a root in memory that shows programs of the host.
+    PreparePrograms {
+        /// They and what they need.
+        pieces: &'a [Piece<'a>],
         /// What it does not allow.
         attributes: MountAttrFlags,
     },
@@ -206,6 +214,9 @@ impl<'a> Step<'a> {
                 };
                 overlay::prepare(lower, kept, *privileged, *attributes)
                     .map(|root| stage.root = Some(root))
+            }
+            Self::PreparePrograms { pieces, attributes } => {
+                pieces::prepare(pieces, *attributes).map(|root| stage.root = Some(root))
             }
             Self::Mount(mount) => mount_in(stage, mount),
             Self::MountDevices(target, wanted) => {

@@ -1,0 +1,301 @@
+//! All that programs of this system need to run, found without running them.
+//!
+//! What a program asks for while it runs cannot be seen in its file: libraries that it loads by name
+//! (dlopen(3)), the modules of Python or Perl, data. What glibc itself loads so is added where its
+//! own part of it is there; all else is named by the user.
+
+use super::elf::{self, Object, Source};
+use super::script;
+use super::search::{Libc, Loaded, Search, System, damaged, open};
+use super::tree::{Folder, What, look, names_in, split, terminated};
+use crate::error::{Error, Why, status};
+use crate::text::parts;
+use alloc::vec::Vec;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, statat};
+use rustix::io::Errno;
+
+/// What a root is to have.
+pub struct Closure<'a> {
+    /// All of it.
+    pub tree: Folder,
+    system: System,
+    /// Where programs are looked for.
+    path: &'a [u8],
+}
+
+/// What to do about a library that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Refuse,
+    Skip,
+}
+
+/// What glibc loads when it is needed: name services, which nsswitch.conf(5) names, and what ends
+/// threads.
+const OF_GLIBC: &[u8] = b"libnss_files.so.2 libnss_dns.so.2 libnss_compat.so.2 libgcc_s.so.1";
+
+/// A script whose interpreter is a script, and so on; as the kernel has it.
+const LEVELS_MAX: u32 = 5;
+
+/// The links that a distribution has where all programs and libraries lie in /usr.
+const USUAL_LINKS: &[u8] = b"/bin /sbin /lib /lib64 /lib32 /libx32";
+
+const SET_LATER: [(&str, &str); 4] = [
+    ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+    ("/etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+    ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+];
+
+impl<'a> Closure<'a> {
+    /// Nothing yet; programs are looked for in the folders of `path`.
+    #[must_use]
+    pub fn new(path: &'a [u8]) -> Self {
+        Self { tree: Folder::default(), system: System::default(), path }
+    }
+
+    /// Adds a program, which is a path or a name, and what it needs.
+    ///
+    /// # Errors
+    ///
+    /// What is not there, and who needs it; what cannot be read or understood.
+    pub fn add_program(&mut self, name: &[u8]) -> Result<(), Error<'static>> {
+        let path = self.find_program(name).ok_or_else(|| no_program(name, b""))?;
+        self.add_executable(&path, 0)
+    }
+
+    /// Adds a file or a folder with all that is in it, and the libraries that files in it need.
+    ///
+    /// # Errors
+    ///
+    /// As for a program; but libraries of files in a folder may be missing, as on this system.
+    pub fn add_with(&mut self, path: &[u8]) -> Result<(), Error<'static>> {
+        let path = self.add(&absolute(path))?;
+        match self.tree.get(&path) {
+            Some(What::File(_)) => match read(&path)? {
+                (_, Some(object)) => self.load(path, object, Missing::Refuse),
+                (_, None) => Ok(()),
+            },
+            _ => self.add_folder(&path),
+        }
+    }
+
+    /// Adds a minimal /etc, where nothing else is.
+    pub fn add_etc(&mut self) {
+        self.tree.put(b"/etc", What::Folder(Folder::default()));
+        for (path, content) in SET_LATER {
+            self.tree.put(path.as_bytes(), What::Text(content));
+        }
+    }
+
+    /// Adds the links by which programs are called, such as /bin.
+    ///
+    /// # Errors
+    ///
+    /// Those of following them.
+    pub fn add_usual_links(&mut self) -> Result<(), Error<'static>> {
+        for link in parts(USUAL_LINKS, b' ') {
+            let leads_to = Folder::default().add(link);
+            if leads_to.is_ok_and(|folder| self.tree.folder(&folder).is_some()) {
+                self.add(link)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: &[u8]) -> Result<Vec<u8>, Error<'static>> {
+        self.tree.add(path).map_err(|errno| failed("find", path, Why::Errno(errno)))
+    }
+
+    fn find_program(&self, name: &[u8]) -> Option<Vec<u8>> {
+        if split(name).1.len() < name.len() {
+            return Some(absolute(name));
+        }
+        parts(self.path, b':').map(|folder| absolute(&[folder, b"/", name].concat())).find(|path| {
+            let found = terminated(path).and_then(|path| statat(CWD, &*path, AtFlags::empty()));
+            found.is_ok_and(|found| is_program(found.st_mode))
+        })
+    }
+
+    fn add_executable(&mut self, path: &[u8], level: u32) -> Result<(), Error<'static>> {
+        let real = self.add(path)?;
+        let (file, object) = read(&real)?;
+        if let Some(object) = object {
+            return self.load(real, object, Missing::Refuse);
+        }
+        let mut head = [0; script::LINE_BYTES];
+        let length = file.read_at(&mut head, 0).unwrap_or(0);
+        let Some(script) = script::read(head.get(..length).unwrap_or_default()) else {
+            let why = Why::Text("it is neither an ELF program nor a script");
+            return Err(failed("add the program", path, why));
+        };
+        if level >= LEVELS_MAX {
+            return Err(failed("add the program", path, Why::Errno(Errno::LOOP)));
+        }
+        let interpreter = absolute(script.interpreter);
+        if look(&interpreter).is_err() {
+            return Err(missing("its interpreter", &interpreter, path));
+        }
+        self.add_executable(&interpreter, level + 1)?;
+        match script.program {
+            Some(name) => {
+                let found = self.find_program(name).ok_or_else(|| no_program(name, path))?;
+                self.add_executable(&found, level + 1)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Adds what is in a folder.
+    fn add_folder(&mut self, path: &[u8]) -> Result<(), Error<'static>> {
+        if let Some(folder) = self.tree.folder(path) {
+            folder.is_kept = true;
+        }
+        let unreadable = |errno| failed("read", path, Why::Errno(errno));
+        for name in names_in(path).map_err(unreadable)? {
+            let inner = [path, b"/", &*name].concat();
+            let what = look(&inner).map_err(|errno| failed("find", &inner, Why::Errno(errno)))?;
+            let may_need = match &what {
+                What::Folder(_) => None,
+                What::File(mode) => {
+                    Some(is_program(*mode) || name.windows(3).any(|part| part == b".so"))
+                }
+                _ => Some(false),
+            };
+            self.tree.put(&inner, what);
+            match may_need {
+                None => self.add_folder(&inner)?,
+                Some(true) => {
+                    if let (_, Some(object)) = read(&inner)? {
+                        self.load(inner, object, Missing::Skip)?;
+                    }
+                }
+                Some(false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what an ELF file needs, breadth first, as it is loaded.
+    fn load(
+        &mut self,
+        path: Vec<u8>,
+        object: Object,
+        missing: Missing,
+    ) -> Result<(), Error<'static>> {
+        let mut libc = Libc::Glibc;
+        // What has been loaded, under each name that it has.
+        let mut names = Vec::new();
+        if let Some(interpreter) = &object.interpreter {
+            if self.tree.add(interpreter).is_err() {
+                return Err(self::missing("its ELF interpreter", interpreter, &path));
+            }
+            let name = split(interpreter).1;
+            if name.starts_with(b"ld-musl-") {
+                libc = Libc::Musl;
+            }
+            names.push(name.to_vec());
+            names.extend(read(interpreter)?.1.and_then(|object| object.name));
+        } else if object.needed.iter().any(|name| is_musl(name)) {
+            libc = Libc::Musl;
+        }
+        let Some(search) = Search::new(&self.system, object.kind, libc) else {
+            let why = Why::Text("it is built for another kind of machine");
+            return Err(failed("add", &path, why));
+        };
+        let mut loaded = [Loaded { path, object, loader: None }].into_iter().collect::<Vec<_>>();
+        let mut place = 0;
+        while let Some(Loaded { path, object, .. }) = loaded.get(place) {
+            let path = path.clone();
+            let mut needed: Vec<_> =
+                object.needed.iter().map(|name| (name.clone(), missing)).collect();
+            if object.name.as_deref() == Some(b"libc.so.6") {
+                needed.extend(parts(OF_GLIBC, b' ').map(|name| (name.to_vec(), Missing::Skip)));
+            }
+            for (name, missing) in needed {
+                if names.contains(&name) || libc == Libc::Musl && is_of_musl(&name) {
+                    continue;
+                }
+                match search.find(&name, &loaded, place)? {
+                    Some(found) => {
+                        for path in
+                            [Some(&found.path), found.noted_in.as_ref()].into_iter().flatten()
+                        {
+                            let added = self.tree.add(path);
+                            added.map_err(|errno| failed("find", path, Why::Errno(errno)))?;
+                        }
+                        names.push(name);
+                        names.extend(found.object.name.clone());
+                        loaded.push(Loaded {
+                            path: found.path,
+                            object: found.object,
+                            loader: Some(place),
+                        });
+                    }
+                    None if missing == Missing::Skip => {}
+                    None => return Err(self::missing("the library", &name, &path)),
+                }
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A library that is musl's own.
+fn is_musl(name: &[u8]) -> bool {
+    name == b"libc.so" || name.starts_with(b"libc.musl-")
+}
+
+/// What musl's loader is itself, whatever is asked for.
+fn is_of_musl(name: &[u8]) -> bool {
+    let rest = name.strip_prefix(b"lib");
+    rest.is_some_and(|rest| {
+        parts(b"c. pthread. rt. m. dl. util. xnet.", b' ').any(|own| rest.starts_with(own))
+    })
+}
+
+fn is_program(mode: u32) -> bool {
+    let can_execute = Mode::from_raw_mode(mode).intersects(Mode::XUSR | Mode::XGRP | Mode::XOTH);
+    can_execute && FileType::from_raw_mode(mode) == FileType::RegularFile
+}
+
+/// A path from the root on; what is none is the caller's.
+fn absolute(path: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    if !path.starts_with(b"/") {
+        if let Ok(What::Link(folder)) = look(b"/proc/self/cwd") {
+            whole = folder;
+        }
+        whole.push(b'/');
+    }
+    whole.extend_from_slice(path);
+    whole
+}
+
+fn read(path: &[u8]) -> Result<(OwnedFd, Option<Object>), Error<'static>> {
+    let file = open(path).map_err(|errno| failed("open", path, Why::Errno(errno)))?;
+    match elf::read(&file) {
+        Ok(object) => Ok((file, object)),
+        Err(why) => Err(damaged(path.to_vec(), why)),
+    }
+}
+
+fn failed(doing: &'static str, path: &[u8], why: Why<'static>) -> Error<'static> {
+    Error::new(doing, path.to_vec().leak(), why, b"", status::FAILED)
+}
+
+fn no_program(name: &[u8], script: &[u8]) -> Error<'static> {
+    let why = "there is no such program in the folders of PATH";
+    Error::usage("find the program", name.to_vec().leak(), why, needed_by(script))
+}
+
+fn missing(what: &'static str, name: &[u8], needer: &[u8]) -> Error<'static> {
+    let why = "it is not on this system, or not where it would be looked for";
+    Error::usage(what, name.to_vec().leak(), why, needed_by(needer))
+}
+
+fn needed_by(needer: &[u8]) -> &'static [u8] {
+    if needer.is_empty() { b"" } else { [needer, b" needs it"].concat().leak() }
+}

@@ -1,0 +1,399 @@
+//! Where a library is, as its loader looks for it: ld.so(8) of glibc, and that of musl
+//! (`ldso/dynlink.c`).
+//!
+//! `LD_LIBRARY_PATH` and `LD_PRELOAD` are ignored: they are the caller's, and not the container's.
+
+use super::elf::{self, Kind, Object};
+use super::ld_so_cache::Cache;
+use super::tree::{split, terminated};
+use crate::error::{Error, Why, status};
+use crate::kernel::settings::read_file;
+use crate::sys::processor;
+use crate::text::{cut, parts};
+use ::elf::abi::{EM_386, EM_AARCH64, EM_X86_64};
+use ::elf::file::Class;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::ffi::CStr;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+
+/// Which loader looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Libc {
+    /// `ld-linux-*.so.*`.
+    Glibc,
+    /// `ld-musl-*.so.1`.
+    Musl,
+}
+
+/// A program or library that is loaded.
+pub struct Loaded {
+    /// Its path, as the loader found it.
+    pub path: Vec<u8>,
+    /// What it asks for.
+    pub object: Object,
+    /// Which one it was loaded for; none for a program.
+    pub loader: Option<usize>,
+}
+
+/// A library that is there.
+pub struct Found {
+    /// Where.
+    pub path: Vec<u8>,
+    /// What it asks for itself.
+    pub object: Object,
+    /// The file without which the loader would not find it.
+    pub noted_in: Option<Vec<u8>>,
+}
+
+/// What the loader of a kind of programs knows.
+pub struct Abi {
+    kind: Kind,
+    /// In `/etc/ld.so.cache`.
+    flag: u32,
+    /// Debian's name for its folders of libraries.
+    triple: &'static str,
+    /// Other distributions' name for it.
+    folder: &'static str,
+    /// Its name in `$PLATFORM`, and musl's.
+    platform: &'static str,
+}
+
+const ABIS: [Abi; 3] = [
+    Abi {
+        kind: Kind { class: Class::ELF64, machine: EM_X86_64 },
+        flag: 0x303,
+        triple: "lib/x86_64-linux-gnu",
+        folder: "lib64",
+        platform: "x86_64",
+    },
+    Abi {
+        kind: Kind { class: Class::ELF64, machine: EM_AARCH64 },
+        flag: 0xa03,
+        triple: "lib/aarch64-linux-gnu",
+        folder: "lib64",
+        platform: "aarch64",
+    },
+    Abi {
+        kind: Kind { class: Class::ELF32, machine: EM_386 },
+        flag: 0x3,
+        triple: "lib/i386-linux-gnu",
+        folder: "lib32",
+        platform: "i386",
+    },
+];
+
+const CACHE: &CStr = c"/etc/ld.so.cache";
+const MUSL_FOLDERS: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
+const LEVELS: &[u8] = b"/glibc-hwcaps/";
+const LEVEL: &[u8] = b"x86-64-v";
+
+/// What is known of this system's libraries; read when it is asked for.
+#[derive(Default)]
+pub struct System {
+    cache: OnceCell<Vec<u8>>,
+    level: OnceCell<u8>,
+}
+
+type Answer = Result<Option<Found>, Error<'static>>;
+
+/// A search for the libraries of one program.
+pub struct Search<'a> {
+    system: &'a System,
+    abi: &'static Abi,
+    libc: Libc,
+}
+
+impl<'a> Search<'a> {
+    /// For a program of this kind; None if no more is known of the kind.
+    pub fn new(system: &'a System, kind: Kind, libc: Libc) -> Option<Self> {
+        let abi = ABIS.iter().find(|abi| abi.kind == kind)?;
+        Some(Self { system, abi, libc })
+    }
+
+    /// The library `name` that the object at `place` of `loaded` needs; None if there is none.
+    ///
+    /// # Errors
+    ///
+    /// That the file of that name is damaged.
+    pub fn find(&self, name: &[u8], loaded: &[Loaded], place: usize) -> Answer {
+        let Some(needer) = loaded.get(place) else { return Ok(None) };
+        if cut(name, b'/').1.is_some() {
+            let origin = split(&needer.path).0;
+            return self.each_meaning(name, origin, &mut |path| self.take(path));
+        }
+        let chain = || {
+            let mut next = Some(needer);
+            core::iter::from_fn(move || {
+                let here = next?;
+                next = here.loader.and_then(|loader| loaded.get(loader));
+                Some(here)
+            })
+        };
+        if self.libc == Libc::Musl {
+            for Loaded { path, object, .. } in chain() {
+                let folders = object.runpath.as_ref().or(object.rpath.as_ref());
+                if let Some(found) = self.in_list(folders, path, name)? {
+                    return Ok(Some(found));
+                }
+            }
+            return self.in_musl_folders(name);
+        }
+        if needer.object.runpath.is_none() {
+            for Loaded { path, object, .. } in chain().filter(|here| here.object.runpath.is_none())
+            {
+                if let Some(found) = self.in_list(object.rpath.as_ref(), path, name)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        let found = self.in_list(needer.object.runpath.as_ref(), &needer.path, name)?;
+        if found.is_some() || needer.object.no_default_folders {
+            return Ok(found);
+        }
+        match self.in_cache(name)? {
+            None => self.in_default_folders(name),
+            found => Ok(found),
+        }
+    }
+
+    /// In the folders of a list, of the object at `path`.
+    fn in_list(&self, list: Option<&Vec<u8>>, path: &[u8], name: &[u8]) -> Answer {
+        let Some(list) = list else { return Ok(None) };
+        for folder in parts(list, b':').filter(|folder| !folder.is_empty()) {
+            let found = self.each_meaning(folder, split(path).0, &mut |mut folder| {
+                while folder.len() > 1 && folder.ends_with(b"/") {
+                    folder.pop();
+                }
+                self.in_folder(&folder, name)
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_cache(&self, name: &[u8]) -> Answer {
+        let bytes = self.system.cache.get_or_init(|| read_file(CACHE).unwrap_or_default());
+        let rank = |level: &[u8]| {
+            let wanted = self.levels().rev().find(|number| level == [LEVEL, &[*number]].concat());
+            wanted.map(|number| number - b'0')
+        };
+        let cached = Cache::parse(bytes).and_then(|cache| cache.find(name, self.abi.flag, &rank));
+        let Some(path) = cached else { return Ok(None) };
+        let mut found = self.take(path.to_vec())?;
+        if let Some(found) = found.as_mut().filter(|found| !self.is_default(split(&found.path).0)) {
+            found.noted_in = Some(CACHE.to_bytes().to_vec());
+        }
+        Ok(found)
+    }
+
+    /// The folders that glibc is built with, whatever the distribution.
+    fn default_folders(&self) -> [Vec<u8>; 6] {
+        let of = |start: &str, folder: &str| [start.as_bytes(), folder.as_bytes()].concat();
+        let Abi { triple, folder, .. } = self.abi;
+        [
+            of("/", triple),
+            of("/usr/", triple),
+            of("/", folder),
+            of("/usr/", folder),
+            of("/", "lib"),
+            of("/usr/", "lib"),
+        ]
+    }
+
+    fn is_default(&self, folder: &[u8]) -> bool {
+        self.default_folders().iter().any(|known| {
+            let rest = folder.strip_prefix(&**known);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(LEVELS))
+        })
+    }
+
+    fn in_default_folders(&self, name: &[u8]) -> Answer {
+        for folder in &self.default_folders() {
+            let found = self.in_folder(folder, name)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// In the folders of `/etc/ld-musl-ARCHITECTURE.path`, or those that musl is built with.
+    fn in_musl_folders(&self, name: &[u8]) -> Answer {
+        let file = [b"/etc/ld-musl-", self.abi.platform.as_bytes(), b".path"].concat();
+        let list = terminated(&file).and_then(|file| read_file(&file));
+        let folders = list.as_deref().unwrap_or(MUSL_FOLDERS);
+        let noted_in = list.is_ok().then_some(&file);
+        for line in parts(folders, b'\n') {
+            for folder in parts(line, b':').filter(|folder| !folder.is_empty()) {
+                let mut found = self.in_folder(folder, name)?;
+                if let Some(found) = &mut found {
+                    found.noted_in = noted_in.cloned();
+                }
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// In a folder, or what it has for processors of a higher level.
+    fn in_folder(&self, folder: &[u8], name: &[u8]) -> Answer {
+        if self.libc == Libc::Glibc && self.abi.kind.machine == EM_X86_64 {
+            let levels = [folder, LEVELS].concat();
+            if terminated(&levels).and_then(|path| statat(CWD, &*path, AtFlags::empty())).is_ok() {
+                for level in self.levels().rev() {
+                    let found = self.take([&*levels, LEVEL, &[level], b"/", name].concat())?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+        self.take([folder, b"/", name].concat())
+    }
+
+    /// The levels above the first that the processor has, as digits.
+    fn levels(&self) -> impl DoubleEndedIterator<Item = u8> {
+        b'2'..=b'0' + *self.system.level.get_or_init(processor::level)
+    }
+
+    /// The library at this path, if there is one for this kind of program.
+    fn take(&self, path: Vec<u8>) -> Answer {
+        if !path.starts_with(b"/") {
+            // It depends on where the program runs.
+            return Ok(None);
+        }
+        let Ok(file) = open(&path) else { return Ok(None) };
+        match elf::read(&file) {
+            Ok(Some(object)) if object.kind == self.abi.kind => {
+                Ok(Some(Found { path, object, noted_in: None }))
+            }
+            Ok(_) | Err(Why::Errno(_)) => Ok(None),
+            Err(why) => Err(damaged(path, why)),
+        }
+    }
+
+    /// Calls `act` with what a path with `$ORIGIN`, `$LIB` and `$PLATFORM` can mean, until it finds
+    /// something. What the last two are is known to the loader alone, so all of it is tried.
+    fn each_meaning(
+        &self,
+        path: &[u8],
+        origin: &[u8],
+        act: &mut dyn FnMut(Vec<u8>) -> Answer,
+    ) -> Answer {
+        let Abi { triple, folder, platform, .. } = self.abi;
+        let platforms: &[&str] =
+            if *platform == "x86_64" { &["haswell", platform] } else { &[platform] };
+        for library in [triple, folder, "lib"] {
+            for platform in platforms {
+                let values = [
+                    (&b"ORIGIN"[..], origin),
+                    (b"LIB", library.as_bytes()),
+                    (b"PLATFORM", platform.as_bytes()),
+                ];
+                let (meaning, is_only) = expand(path, &values);
+                let found = act(meaning)?;
+                if found.is_some() || is_only {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Puts values in the place of their names, `$NAME` or `${NAME}`; and whether none but the first, which
+/// has one meaning, is in it.
+fn expand(path: &[u8], values: &[(&[u8], &[u8])]) -> (Vec<u8>, bool) {
+    let mut meaning = Vec::new();
+    let mut is_only = true;
+    let mut rest = path;
+    while let (before, Some(behind)) = cut(rest, b'$') {
+        meaning.extend_from_slice(before);
+        rest = behind;
+        let known = values.iter().enumerate().find_map(|(place, (name, value))| {
+            let in_braces = || behind.strip_prefix(b"{")?.strip_prefix(*name)?.strip_prefix(b"}");
+            let alone = || {
+                let rest = behind.strip_prefix(*name)?;
+                let goes_on =
+                    rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+                (!goes_on).then_some(rest)
+            };
+            Some((place, *value, in_braces().or_else(alone)?))
+        });
+        if let Some((place, value, behind)) = known {
+            meaning.extend_from_slice(value);
+            rest = behind;
+            is_only &= place == 0;
+        } else {
+            meaning.push(b'$');
+        }
+    }
+    meaning.extend_from_slice(rest);
+    (meaning, is_only)
+}
+
+/// Opens a file to read it; what blocks is none.
+///
+/// # Errors
+///
+/// open(2).
+pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    openat(CWD, &*terminated(path)?, flags, Mode::empty())
+}
+
+/// That an ELF file cannot be understood.
+pub fn damaged(path: Vec<u8>, why: Why<'static>) -> Error<'static> {
+    Error::new("read", path.leak(), why, b"", status::FAILED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meanings(path: &str) -> Vec<String> {
+        let kind = Kind { class: Class::ELF64, machine: EM_AARCH64 };
+        let system = System::default();
+        let search = Search::new(&system, kind, Libc::Glibc).unwrap();
+        let mut meanings = Vec::new();
+        let found = search.each_meaning(path.as_bytes(), b"/opt/x", &mut |meaning| {
+            meanings.push(String::from_utf8(meaning).unwrap());
+            Ok(None)
+        });
+        assert!(matches!(found, Ok(None)));
+        meanings
+    }
+
+    #[test]
+    fn names_in_paths_have_meanings() {
+        assert_eq!(meanings("/a/b"), ["/a/b"]);
+        assert_eq!(meanings("$ORIGIN/../lib"), ["/opt/x/../lib"]);
+        assert_eq!(meanings("${ORIGIN}"), ["/opt/x"]);
+        assert_eq!(meanings("/a/$LIB"), ["/a/lib/aarch64-linux-gnu", "/a/lib64", "/a/lib"]);
+        assert_eq!(meanings("/$PLATFORM")[0], "/aarch64");
+        for unknown in ["/$ORIGINS", "/${ORIGIN", "/$", "/$$", "/$HOME/$"] {
+            assert_eq!(meanings(unknown), [unknown]);
+        }
+    }
+
+    #[test]
+    fn usual_folders_need_no_cache() {
+        let kind = Kind { class: Class::ELF64, machine: EM_X86_64 };
+        let system = System::default();
+        let search = Search::new(&system, kind, Libc::Glibc).unwrap();
+        for usual in ["/lib", "/usr/lib64", "/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3"] {
+            assert!(search.is_default(usual.as_bytes()), "{usual}");
+        }
+        for other in ["/usr/local/lib", "/lib/other", "/libx", "/lib/aarch64-linux-gnu"] {
+            assert!(!search.is_default(other.as_bytes()), "{other}");
+        }
+        assert!(Search::new(&system, Kind { machine: 1, ..kind }, Libc::Glibc).is_none());
+    }
+}
