@@ -112,7 +112,7 @@ impl Assembly {
             _ => {}
         }
         if kind == FileType::RegularFile {
-            return place.copy(&*terminated(&self.path)?);
+            return place.copy(&terminated(&self.path)?);
         }
         let like = self.like()?;
         place.put(|| {

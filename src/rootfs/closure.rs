@@ -13,7 +13,6 @@ use crate::text::parts;
 use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, statat};
-use rustix::io::Errno;
 
 /// What a root is to have.
 pub struct Closure<'a> {
@@ -131,7 +130,8 @@ impl<'a> Closure<'a> {
             return Err(failed("add the program", path, why));
         };
         if level >= LEVELS_MAX {
-            return Err(failed("add the program", path, Why::Errno(Errno::LOOP)));
+            let why = Why::Text("there are too many interpreters of interpreters");
+            return Err(failed("add the program", path, why));
         }
         let interpreter = absolute(script.interpreter);
         if look(&interpreter).is_err() {

@@ -96,9 +96,9 @@ fn copy_content(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
 ///
 /// fchmod(2), futimens(3).
 pub fn make_like(file: &OwnedFd, like: &Stat) -> Result<(), Errno> {
-    let made = fstat(file)?;
+    let present = fstat(file)?;
     let mut mode = Mode::from_raw_mode(like.st_mode & 0o7777);
-    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) {
+    if (present.st_uid, present.st_gid) != (like.st_uid, like.st_gid) {
         let (user, group) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
         if fchown(file, Some(user), Some(group)).is_err() {
             mode -= Mode::SUID | Mode::SGID;

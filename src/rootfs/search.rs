@@ -179,8 +179,8 @@ impl<'a> Search<'a> {
     fn in_cache(&self, name: &[u8]) -> Answer {
         let bytes = self.system.cache.get_or_init(|| read_file(CACHE).unwrap_or_default());
         let rank = |level: &[u8]| {
-            let wanted = self.levels().rev().find(|number| level == [LEVEL, &[*number]].concat());
-            wanted.map(|number| number - b'0')
+            let [level] = level.strip_prefix(LEVEL)? else { return None };
+            self.levels().contains(level).then_some(*level)
         };
         let cached = Cache::parse(bytes).and_then(|cache| cache.find(name, self.abi.flag, &rank));
         let Some(path) = cached else { return Ok(None) };
@@ -259,8 +259,8 @@ impl<'a> Search<'a> {
     }
 
     /// The levels above the first that the processor has, as digits.
-    fn levels(&self) -> impl DoubleEndedIterator<Item = u8> {
-        b'2'..=b'0' + *self.system.level.get_or_init(processor::level)
+    fn levels(&self) -> core::ops::Range<u8> {
+        b'2'..b'1' + *self.system.level.get_or_init(processor::level)
     }
 
     /// The library at this path, if there is one for this kind of program.
@@ -279,37 +279,42 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// What glibc calls the processor.
+    fn platform(&self) -> &'static [u8] {
+        if self.abi.kind.machine == EM_X86_64 && self.levels().end > b'3' && processor::is_intel() {
+            b"haswell"
+        } else {
+            self.abi.platform.as_bytes()
+        }
+    }
+
     /// Calls `act` with what a path with `$ORIGIN`, `$LIB` and `$PLATFORM` can mean, until it finds
-    /// something. What the last two are is known to the loader alone, so all of it is tried.
+    /// something. What the second is is known to the loader alone, so all of it is tried.
     fn each_meaning(
         &self,
         path: &[u8],
         origin: &[u8],
         act: &mut dyn FnMut(Vec<u8>) -> Answer,
     ) -> Answer {
-        let Abi { triple, folder, platform, .. } = self.abi;
-        let platforms: &[&str] =
-            if *platform == "x86_64" { &["haswell", platform] } else { &[platform] };
+        let Abi { triple, folder, .. } = self.abi;
         for library in [triple, folder, "lib"] {
-            for platform in platforms {
-                let values = [
-                    (&b"ORIGIN"[..], origin),
-                    (b"LIB", library.as_bytes()),
-                    (b"PLATFORM", platform.as_bytes()),
-                ];
-                let (meaning, is_only) = expand(path, &values);
-                let found = act(meaning)?;
-                if found.is_some() || is_only {
-                    return Ok(found);
-                }
+            let mut values =
+                [(&b"ORIGIN"[..], origin), (b"LIB", library.as_bytes()), (b"PLATFORM", b"")];
+            if path.windows(8).any(|part| part == b"PLATFORM") {
+                values[2].1 = self.platform();
+            }
+            let (meaning, is_only) = expand(path, &values);
+            let found = act(meaning)?;
+            if found.is_some() || is_only {
+                return Ok(found);
             }
         }
         Ok(None)
     }
 }
 
-/// Puts values in the place of their names, `$NAME` or `${NAME}`; and whether none but the first, which
-/// has one meaning, is in it.
+/// Puts values in the place of their names, `$NAME` or `${NAME}`; and whether the second, which has more
+/// meanings than one, is not in it.
 fn expand(path: &[u8], values: &[(&[u8], &[u8])]) -> (Vec<u8>, bool) {
     let mut meaning = Vec::new();
     let mut is_only = true;
@@ -330,7 +335,7 @@ fn expand(path: &[u8], values: &[(&[u8], &[u8])]) -> (Vec<u8>, bool) {
         if let Some((place, value, behind)) = known {
             meaning.extend_from_slice(value);
             rest = behind;
-            is_only &= place == 0;
+            is_only &= place != 1;
         } else {
             meaning.push(b'$');
         }

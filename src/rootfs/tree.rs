@@ -139,7 +139,7 @@ impl Folder {
 ///
 /// `lstat(2)`, readlink(2).
 pub fn look(path: &[u8]) -> Result<What, Errno> {
-    look_at(CWD, &*terminated(path)?)
+    look_at(CWD, &terminated(path)?)
 }
 
 /// What has this name in a folder.

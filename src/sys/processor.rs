@@ -43,6 +43,23 @@ pub fn level() -> u8 {
     }
 }
 
+/// Whether it is one of Intel's.
+#[cfg(target_arch = "x86_64")]
+#[must_use]
+pub fn is_intel() -> bool {
+    #[allow(unused_unsafe, reason = "it is safe from some version of the compiler on")]
+    // SAFETY: every x86-64 processor has the instruction.
+    let name = unsafe { core::arch::x86_64::__cpuid(0) };
+    name.ebx == u32::from_le_bytes(*b"Genu")
+}
+
+/// Whether it is one of Intel's.
+#[cfg(not(target_arch = "x86_64"))]
+#[must_use]
+pub fn is_intel() -> bool {
+    false
+}
+
 /// The level, from 1 to 4, of x86-64; 0 elsewhere.
 #[cfg(not(target_arch = "x86_64"))]
 #[must_use]

@@ -26,6 +26,9 @@ mod namespaces;
 mod networks;
 mod options;
 mod process;
+mod programs;
+mod rootfs;
+mod rootfs_search;
 mod signals;
 mod trees;
 mod tutorial;
@@ -49,6 +52,9 @@ fn main() {
         ("mounts", mounts::TESTS),
         ("networks", networks::TESTS),
         ("process", process::TESTS),
+        ("programs", programs::TESTS),
+        ("rootfs", rootfs::TESTS),
+        ("rootfs_search", rootfs_search::TESTS),
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
         ("errors", errors::TESTS),
