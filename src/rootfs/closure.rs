@@ -70,7 +70,7 @@ impl<'a> Closure<'a> {
     ///
     /// As for a program; but libraries of files in a folder may be missing, as on this system.
     pub fn add_with(&mut self, path: &[u8]) -> Result<(), Error<'static>> {
-        let path = self.add(&absolute(path))?;
+        let path = add(&mut self.tree, &absolute(path))?;
         match self.tree.get(&path) {
             Some(What::File(_)) => match read(&path)? {
                 (_, Some(object)) => self.load(path, object, Missing::Refuse),
@@ -97,14 +97,10 @@ impl<'a> Closure<'a> {
         for link in parts(USUAL_LINKS, b' ') {
             let leads_to = Folder::default().add(link);
             if leads_to.is_ok_and(|folder| self.tree.folder(&folder).is_some()) {
-                self.add(link)?;
+                add(&mut self.tree, link)?;
             }
         }
         Ok(())
-    }
-
-    fn add(&mut self, path: &[u8]) -> Result<Vec<u8>, Error<'static>> {
-        self.tree.add(path).map_err(|errno| failed("find", path, Why::Errno(errno)))
     }
 
     fn find_program(&self, name: &[u8]) -> Option<Vec<u8>> {
@@ -118,7 +114,7 @@ impl<'a> Closure<'a> {
     }
 
     fn add_executable(&mut self, path: &[u8], level: u32) -> Result<(), Error<'static>> {
-        let real = self.add(path)?;
+        let real = add(&mut self.tree, path)?;
         let (file, object) = read(&real)?;
         if let Some(object) = object {
             return self.load(real, object, Missing::Refuse);
@@ -204,43 +200,44 @@ impl<'a> Closure<'a> {
             let why = Why::Text("it is built for another kind of machine");
             return Err(failed("add", &path, why));
         };
-        let mut loaded = [Loaded { path, object, loader: None }].into_iter().collect::<Vec<_>>();
+        let mut loaded = Vec::new();
+        loaded.push(Loaded { path, object, loader: None });
         let mut place = 0;
-        while let Some(Loaded { path, object, .. }) = loaded.get(place) {
+        while let Some(Loaded { path, object, .. }) = loaded.get_mut(place) {
             let path = path.clone();
-            let mut needed: Vec<_> =
-                object.needed.iter().map(|name| (name.clone(), missing)).collect();
+            let mut needed = core::mem::take(&mut object.needed);
+            let mut missing = missing;
             if object.name.as_deref() == Some(b"libc.so.6") {
-                needed.extend(parts(OF_GLIBC, b' ').map(|name| (name.to_vec(), Missing::Skip)));
+                // Beside these it needs nothing but its loader.
+                needed.extend(parts(OF_GLIBC, b' ').map(<[u8]>::to_vec));
+                missing = Missing::Skip;
             }
-            for (name, missing) in needed {
+            for name in needed {
                 if names.contains(&name) || libc == Libc::Musl && is_of_musl(&name) {
                     continue;
                 }
-                match search.find(&name, &loaded, place)? {
-                    Some(found) => {
-                        for path in
-                            [Some(&found.path), found.noted_in.as_ref()].into_iter().flatten()
-                        {
-                            let added = self.tree.add(path);
-                            added.map_err(|errno| failed("find", path, Why::Errno(errno)))?;
-                        }
-                        names.push(name);
-                        names.extend(found.object.name.clone());
-                        loaded.push(Loaded {
-                            path: found.path,
-                            object: found.object,
-                            loader: Some(place),
-                        });
+                let Some(found) = search.find(&name, &loaded, place)? else {
+                    if missing == Missing::Skip {
+                        continue;
                     }
-                    None if missing == Missing::Skip => {}
-                    None => return Err(self::missing("the library", &name, &path)),
+                    return Err(self::missing("the library", &name, &path));
+                };
+                add(&mut self.tree, &found.path)?;
+                if let Some(noted_in) = &found.noted_in {
+                    add(&mut self.tree, noted_in)?;
                 }
+                names.push(name);
+                names.extend(found.object.name.clone());
+                loaded.push(Loaded { path: found.path, object: found.object, loader: Some(place) });
             }
             place += 1;
         }
         Ok(())
     }
+}
+
+fn add(tree: &mut Folder, path: &[u8]) -> Result<Vec<u8>, Error<'static>> {
+    tree.add(path).map_err(|errno| failed("find", path, Why::Errno(errno)))
 }
 
 /// A library that is musl's own.

@@ -139,11 +139,11 @@ fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
         return Err(BROKEN);
     }
     let table = bytes_at(file, header.e_phoff, entry? * count)?;
-    let mut file = Mapped { file, segments: Vec::new(), left: STRINGS_BYTES_MAX };
+    let segments = SegmentTable::new(LittleEndian, class, &table);
+    let mut file = Mapped { file, segments, left: STRINGS_BYTES_MAX };
     let mut dynamic = None;
-    for segment in SegmentTable::new(LittleEndian, class, &table).iter() {
+    for segment in segments.iter() {
         match segment.p_type {
-            PT_LOAD => file.segments.push(segment),
             PT_INTERP => {
                 object.interpreter = Some(file.text(segment.p_offset, segment.p_filesz)?);
             }
@@ -195,7 +195,7 @@ impl Object {
 /// A file, and where its parts are in memory.
 struct Mapped<'a> {
     file: &'a dyn Source,
-    segments: Vec<ProgramHeader>,
+    segments: SegmentTable<'a, LittleEndian>,
     /// How many bytes of strings may still be read.
     left: usize,
 }
@@ -203,9 +203,9 @@ struct Mapped<'a> {
 impl Mapped<'_> {
     /// Where in the file an address is.
     fn place_of(&self, address: u64) -> Result<u64, Broken> {
-        for segment in &self.segments {
+        for segment in self.segments.iter() {
             if let Some(within) = address.checked_sub(segment.p_vaddr)
-                && within < segment.p_filesz
+                && (segment.p_type, within < segment.p_filesz) == (PT_LOAD, true)
             {
                 return segment.p_offset.checked_add(within).ok_or(BROKEN);
             }

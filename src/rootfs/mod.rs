@@ -6,6 +6,7 @@ mod closure;
 mod copy;
 pub mod elf;
 pub mod ld_so_cache;
+mod meaning;
 mod script;
 mod search;
 mod tree;

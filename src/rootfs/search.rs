@@ -5,6 +5,7 @@
 
 use super::elf::{self, Kind, Object};
 use super::ld_so_cache::Cache;
+use super::meaning::{expand, has};
 use super::tree::{split, terminated};
 use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
@@ -49,44 +50,41 @@ pub struct Found {
 }
 
 /// What the loader of a kind of programs knows.
-pub struct Abi {
+struct Abi {
     kind: Kind,
     /// In `/etc/ld.so.cache`.
     flag: u32,
-    /// Debian's name for its folders of libraries.
-    triple: &'static str,
-    /// Other distributions' name for it.
-    folder: &'static str,
+    /// Folders that are looked into last, whatever the distribution: for each name that it can have
+    /// in `$LIB`, that in `/` and that in `/usr`.
+    folders: &'static str,
     /// Its name in `$PLATFORM`, and musl's.
     platform: &'static str,
 }
 
-const ABIS: [Abi; 3] = [
+static ABIS: [Abi; 3] = [
     Abi {
         kind: Kind { class: Class::ELF64, machine: EM_X86_64 },
         flag: 0x303,
-        triple: "lib/x86_64-linux-gnu",
-        folder: "lib64",
+        folders: "/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib",
         platform: "x86_64",
     },
     Abi {
         kind: Kind { class: Class::ELF64, machine: EM_AARCH64 },
         flag: 0xa03,
-        triple: "lib/aarch64-linux-gnu",
-        folder: "lib64",
+        folders: "/lib/aarch64-linux-gnu:/usr/lib/aarch64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib",
         platform: "aarch64",
     },
     Abi {
         kind: Kind { class: Class::ELF32, machine: EM_386 },
         flag: 0x3,
-        triple: "lib/i386-linux-gnu",
-        folder: "lib32",
+        folders: "/lib/i386-linux-gnu:/usr/lib/i386-linux-gnu:/lib32:/usr/lib32:/lib:/usr/lib",
         platform: "i386",
     },
 ];
 
 const CACHE: &CStr = c"/etc/ld.so.cache";
 const MUSL_FOLDERS: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
+/// Where a folder has libraries for processors of a higher level, and what these are called.
 const LEVELS: &[u8] = b"/glibc-hwcaps/";
 const LEVEL: &[u8] = b"x86-64-v";
 
@@ -121,54 +119,42 @@ impl<'a> Search<'a> {
     pub fn find(&self, name: &[u8], loaded: &[Loaded], place: usize) -> Answer {
         let Some(needer) = loaded.get(place) else { return Ok(None) };
         if cut(name, b'/').1.is_some() {
-            let origin = split(&needer.path).0;
-            return self.each_meaning(name, origin, &mut |path| self.take(path));
+            return self.each_meaning(name, &needer.path, &mut |path| self.take(path));
         }
-        let chain = || {
-            let mut next = Some(needer);
-            core::iter::from_fn(move || {
-                let here = next?;
-                next = here.loader.and_then(|loader| loaded.get(loader));
-                Some(here)
-            })
-        };
-        if self.libc == Libc::Musl {
-            for Loaded { path, object, .. } in chain() {
-                let folders = object.runpath.as_ref().or(object.rpath.as_ref());
-                if let Some(found) = self.in_list(folders, path, name)? {
-                    return Ok(Some(found));
-                }
+        let has_own = needer.object.runpath.is_some();
+        let mut next = Some(needer);
+        while let Some(Loaded { path, object, loader }) = next {
+            next = loader.and_then(|loader| loaded.get(loader));
+            let folders = match (self.libc, &object.runpath) {
+                (Libc::Musl, Some(folders)) => folders.as_slice(),
+                (Libc::Glibc, Some(_)) => continue,
+                (Libc::Glibc, None) if has_own => break,
+                (_, None) => object.rpath.as_deref().unwrap_or_default(),
+            };
+            let found = self.in_list(folders, path, name)?;
+            if found.is_some() {
+                return Ok(found);
             }
+        }
+        if self.libc == Libc::Musl {
             return self.in_musl_folders(name);
         }
-        if needer.object.runpath.is_none() {
-            for Loaded { path, object, .. } in chain().filter(|here| here.object.runpath.is_none())
-            {
-                if let Some(found) = self.in_list(object.rpath.as_ref(), path, name)? {
-                    return Ok(Some(found));
-                }
-            }
-        }
-        let found = self.in_list(needer.object.runpath.as_ref(), &needer.path, name)?;
+        let folders = needer.object.runpath.as_deref().unwrap_or_default();
+        let found = self.in_list(folders, &needer.path, name)?;
         if found.is_some() || needer.object.no_default_folders {
             return Ok(found);
         }
         match self.in_cache(name)? {
-            None => self.in_default_folders(name),
+            None => self.in_list(self.abi.folders.as_bytes(), b"", name),
             found => Ok(found),
         }
     }
 
     /// In the folders of a list, of the object at `path`.
-    fn in_list(&self, list: Option<&Vec<u8>>, path: &[u8], name: &[u8]) -> Answer {
-        let Some(list) = list else { return Ok(None) };
+    fn in_list(&self, list: &[u8], path: &[u8], name: &[u8]) -> Answer {
         for folder in parts(list, b':').filter(|folder| !folder.is_empty()) {
-            let found = self.each_meaning(folder, split(path).0, &mut |mut folder| {
-                while folder.len() > 1 && folder.ends_with(b"/") {
-                    folder.pop();
-                }
-                self.in_folder(&folder, name)
-            })?;
+            let found =
+                self.each_meaning(folder, path, &mut |folder| self.in_folder(&folder, name))?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -191,52 +177,23 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// The folders that glibc is built with, whatever the distribution.
-    fn default_folders(&self) -> [Vec<u8>; 6] {
-        let of = |start: &str, folder: &str| [start.as_bytes(), folder.as_bytes()].concat();
-        let Abi { triple, folder, .. } = self.abi;
-        [
-            of("/", triple),
-            of("/usr/", triple),
-            of("/", folder),
-            of("/usr/", folder),
-            of("/", "lib"),
-            of("/usr/", "lib"),
-        ]
-    }
-
+    /// Whether the loader looks into a folder anyway.
     fn is_default(&self, folder: &[u8]) -> bool {
-        self.default_folders().iter().any(|known| {
-            let rest = folder.strip_prefix(&**known);
+        parts(self.abi.folders.as_bytes(), b':').any(|known| {
+            let rest = folder.strip_prefix(known);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(LEVELS))
         })
-    }
-
-    fn in_default_folders(&self, name: &[u8]) -> Answer {
-        for folder in &self.default_folders() {
-            let found = self.in_folder(folder, name)?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
     }
 
     /// In the folders of `/etc/ld-musl-ARCHITECTURE.path`, or those that musl is built with.
     fn in_musl_folders(&self, name: &[u8]) -> Answer {
         let file = [b"/etc/ld-musl-", self.abi.platform.as_bytes(), b".path"].concat();
-        let list = terminated(&file).and_then(|file| read_file(&file));
-        let folders = list.as_deref().unwrap_or(MUSL_FOLDERS);
-        let noted_in = list.is_ok().then_some(&file);
-        for line in parts(folders, b'\n') {
-            for folder in parts(line, b':').filter(|folder| !folder.is_empty()) {
-                let mut found = self.in_folder(folder, name)?;
-                if let Some(found) = &mut found {
-                    found.noted_in = noted_in.cloned();
-                }
-                if found.is_some() {
-                    return Ok(found);
-                }
+        let Ok(list) = terminated(&file).and_then(|file| read_file(&file)) else {
+            return self.in_list(MUSL_FOLDERS, b"", name);
+        };
+        for line in parts(&list, b'\n') {
+            if let Some(found) = self.in_list(line, b"", name)? {
+                return Ok(Some(Found { noted_in: Some(file), ..found }));
             }
         }
         Ok(None)
@@ -288,60 +245,31 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Calls `act` with what a path with `$ORIGIN`, `$LIB` and `$PLATFORM` can mean, until it finds
-    /// something. What the second is is known to the loader alone, so all of it is tried.
+    /// Calls `act` with what a path in the object at `origin` can mean, until it finds something. What
+    /// `$LIB` is, is known to the loader alone, so all of it is tried.
     fn each_meaning(
         &self,
         path: &[u8],
         origin: &[u8],
         act: &mut dyn FnMut(Vec<u8>) -> Answer,
     ) -> Answer {
-        let Abi { triple, folder, .. } = self.abi;
-        for library in [triple, folder, "lib"] {
-            let mut values =
-                [(&b"ORIGIN"[..], origin), (b"LIB", library.as_bytes()), (b"PLATFORM", b"")];
-            if path.windows(8).any(|part| part == b"PLATFORM") {
-                values[2].1 = self.platform();
-            }
-            let (meaning, is_only) = expand(path, &values);
+        let platform = if has(path, b"PLATFORM") { self.platform() } else { b"" };
+        for folder in parts(self.abi.folders.as_bytes(), b':').step_by(2) {
+            let meaning = expand(
+                path,
+                &[
+                    (b"ORIGIN", split(origin).0),
+                    (b"LIB", folder.get(1..).unwrap_or_default()),
+                    (b"PLATFORM", platform),
+                ],
+            );
             let found = act(meaning)?;
-            if found.is_some() || is_only {
+            if found.is_some() || !has(path, b"LIB") {
                 return Ok(found);
             }
         }
         Ok(None)
     }
-}
-
-/// Puts values in the place of their names, `$NAME` or `${NAME}`; and whether the second, which has more
-/// meanings than one, is not in it.
-fn expand(path: &[u8], values: &[(&[u8], &[u8])]) -> (Vec<u8>, bool) {
-    let mut meaning = Vec::new();
-    let mut is_only = true;
-    let mut rest = path;
-    while let (before, Some(behind)) = cut(rest, b'$') {
-        meaning.extend_from_slice(before);
-        rest = behind;
-        let known = values.iter().enumerate().find_map(|(place, (name, value))| {
-            let in_braces = || behind.strip_prefix(b"{")?.strip_prefix(*name)?.strip_prefix(b"}");
-            let alone = || {
-                let rest = behind.strip_prefix(*name)?;
-                let goes_on =
-                    rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-                (!goes_on).then_some(rest)
-            };
-            Some((place, *value, in_braces().or_else(alone)?))
-        });
-        if let Some((place, value, behind)) = known {
-            meaning.extend_from_slice(value);
-            rest = behind;
-            is_only &= place != 1;
-        } else {
-            meaning.push(b'$');
-        }
-    }
-    meaning.extend_from_slice(rest);
-    (meaning, is_only)
 }
 
 /// Opens a file to read it; what blocks is none.
@@ -362,31 +290,6 @@ pub fn damaged(path: Vec<u8>, why: Why<'static>) -> Error<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn meanings(path: &str) -> Vec<String> {
-        let kind = Kind { class: Class::ELF64, machine: EM_AARCH64 };
-        let system = System::default();
-        let search = Search::new(&system, kind, Libc::Glibc).unwrap();
-        let mut meanings = Vec::new();
-        let found = search.each_meaning(path.as_bytes(), b"/opt/x", &mut |meaning| {
-            meanings.push(String::from_utf8(meaning).unwrap());
-            Ok(None)
-        });
-        assert!(matches!(found, Ok(None)));
-        meanings
-    }
-
-    #[test]
-    fn names_in_paths_have_meanings() {
-        assert_eq!(meanings("/a/b"), ["/a/b"]);
-        assert_eq!(meanings("$ORIGIN/../lib"), ["/opt/x/../lib"]);
-        assert_eq!(meanings("${ORIGIN}"), ["/opt/x"]);
-        assert_eq!(meanings("/a/$LIB"), ["/a/lib/aarch64-linux-gnu", "/a/lib64", "/a/lib"]);
-        assert_eq!(meanings("/$PLATFORM")[0], "/aarch64");
-        for unknown in ["/$ORIGINS", "/${ORIGIN", "/$", "/$$", "/$HOME/$"] {
-            assert_eq!(meanings(unknown), [unknown]);
-        }
-    }
 
     #[test]
     fn usual_folders_need_no_cache() {
