@@ -1,12 +1,13 @@
 //! The members of an archive that a layout was packed into: tar(5), not compressed, so that each can
 //! be read at its place without reading the others.
 
-use crate::error::{Doing, Error, Object, Operation, Why, status};
+use super::unpack::reader::{CUT_OFF, Reader, Source};
+use super::unpack::{Entry, Failure, Kind};
+use crate::error::{Error, Object, Operation, Why, status};
 use crate::text::parts;
 use alloc::vec::Vec;
 use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, pread, retry_on_intr};
-use tar_core::parse::{Limits, ParseEvent, Parser};
 
 /// A file in an archive, or a link to one.
 pub struct Member {
@@ -22,10 +23,9 @@ pub struct Member {
 
 /// More than any layout has: a layer or two files for each, and some more.
 const MEMBERS_MAX: usize = 4096;
-/// Enough for the header of most members; what is longer is read again.
+/// Enough for the header of most members.
 const HEAD_BYTES: usize = 2048;
-/// The longest header, with all that extends it.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+const BLOCK_BYTES: u64 = 512;
 
 pub static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
 
@@ -37,46 +37,67 @@ pub static READ: Operation = Operation { on: Object::Target, ..Operation::new("r
 /// It is no archive, or it is cut off.
 pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, Error<'static>> {
     let mut members = Vec::new();
-    let mut parser = Parser::new(Limits { max_metadata_size: 16 * 1024, ..Limits::default() });
-    let mut head = Vec::new();
-    let mut wanted = HEAD_BYTES;
-    let mut place = 0;
-    while place < bytes {
-        read_at(file, place, wanted, &mut head)?;
-        let (consumed, content) = match parser.parse(&head) {
-            Ok(ParseEvent::NeedData { min_bytes })
-                if min_bytes > head.len()
-                    && min_bytes <= HEAD_BYTES_MAX
-                    && head.len() == wanted =>
-            {
-                wanted = min_bytes;
-                continue;
-            }
-            Ok(ParseEvent::Entry { consumed, entry }) => {
-                let start = place + consumed as u64;
-                let is_link = entry.is_symlink() || entry.is_hard_link();
-                let target = if is_link { entry.link_target.as_ref() } else { None };
-                let target = target.map(|target| target.to_vec());
-                let name = without_dot(&entry.path).to_vec();
-                if members.len() == MEMBERS_MAX || is_deep(&name) {
-                    return Ok(None);
-                }
-                if entry.is_file() || target.is_some() {
-                    members.push(Member { name, start, bytes: entry.size, target });
-                }
-                (consumed, entry.padded_size())
-            }
-            Ok(ParseEvent::GlobalExtensions { consumed, .. }) => (consumed, 0),
-            Ok(ParseEvent::SparseEntry { .. }) => return Ok(None),
-            Ok(ParseEvent::End { .. }) => return Ok(Some(members)),
-            _ => return Err(damaged()),
+    let head = Vec::new();
+    let mut reader = Reader::new(Head { file, place: 0, end: bytes, bytes: head, used: 0 });
+    let mut entry = Entry::default();
+    while reader.next(&mut entry).map_err(|failure| damaged(&failure))? {
+        let target = match entry.kind {
+            Kind::Link | Kind::HardLink => Some(entry.target.clone()),
+            _ => None,
         };
-        wanted = HEAD_BYTES;
-        let next =
-            content.checked_add(consumed as u64).and_then(|length| place.checked_add(length));
-        place = next.ok_or_else(damaged)?;
+        let name = without_dot(&entry.name).to_vec();
+        if members.len() == MEMBERS_MAX || is_deep(&name) || entry.sparse.is_some() {
+            return Ok(None);
+        }
+        if entry.kind == Kind::File || target.is_some() {
+            let start = reader.source().position();
+            members.push(Member { name, start, bytes: entry.bytes, target });
+        }
     }
-    Err(damaged())
+    Ok(Some(members))
+}
+
+/// A file that is read where something is to be known, and not in between.
+struct Head<'a> {
+    file: BorrowedFd<'a>,
+    /// What was read ends here, and there is no more from there on.
+    place: u64,
+    end: u64,
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Head<'_> {
+    fn position(&self) -> u64 {
+        self.place - (self.bytes.len() - self.used) as u64
+    }
+}
+
+impl Source for Head<'_> {
+    fn window(&mut self) -> Result<&[u8], Failure> {
+        if self.used == self.bytes.len() {
+            let wanted =
+                HEAD_BYTES.min(usize::try_from(self.end - self.place).unwrap_or(HEAD_BYTES));
+            self.bytes.resize(wanted, 0);
+            let filled = fill(self.file, self.place, &mut self.bytes)?;
+            self.bytes.truncate(filled);
+            self.place += filled as u64;
+            self.used = 0;
+        }
+        Ok(self.bytes.get(self.used..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.used = (self.used + bytes).min(self.bytes.len());
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<(), Failure> {
+        // The padding of the last member may be missing.
+        let to = self.position().checked_add(bytes).filter(|to| *to <= self.end + BLOCK_BYTES);
+        self.place = to.ok_or(CUT_OFF)?.min(self.end);
+        (self.bytes, self.used) = (Vec::new(), 0);
+        Ok(())
+    }
 }
 
 /// Whether it lies deeper than anything in a layout; blobs may.
@@ -85,8 +106,11 @@ fn is_deep(name: &[u8]) -> bool {
         && !name.starts_with(b"blobs/")
 }
 
-fn damaged() -> Error<'static> {
-    let why = Why::Text("it is no tar archive that is whole");
+fn damaged(failure: &Failure) -> Error<'static> {
+    let why = match *failure {
+        Failure::System(errno) => Why::Errno(errno),
+        _ => Why::Text("it is no tar archive that is whole"),
+    };
     Error::new("read", b"the image", why, b"it may have been cut off on its way", status::FAILED)
 }
 
@@ -96,21 +120,6 @@ pub fn without_dot(mut name: &[u8]) -> &[u8] {
         name = rest;
     }
     name
-}
-
-/// Reads up to so many bytes; fewer at the end of the file.
-fn read_at(
-    file: BorrowedFd<'_>,
-    place: u64,
-    wanted: usize,
-    into: &mut Vec<u8>,
-) -> Result<(), Error<'static>> {
-    into.clear();
-    into.resize(wanted, 0);
-    let filled = fill(file, place, into).doing(&READ);
-    let filled = filled.map_err(|fault| fault.into_error(b"the image", b""))?;
-    into.truncate(filled);
-    Ok(())
 }
 
 /// Reads until the buffer is full or the file ends; returns how much it was.

@@ -47,8 +47,10 @@ fn report(file: &str, line: u32) -> ! {
     exit(status::FAILED)
 }
 
+#[cfg(debug_assertions)]
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
+#[cfg(debug_assertions)]
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Resume() {}

@@ -1,173 +1,152 @@
-//! One thing in an archive, with all that is said about it, and whether its name may stand as it is.
+//! What an archive says about one file, from all the headers that say something about it.
 
-use crate::text::parts;
+use super::failure::Failure;
+use super::header::Header;
+use super::pax;
+use super::sparse::Sparse;
 use alloc::vec::Vec;
 
-/// A file, folder, link or device.
+/// One file of an archive.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Entry {
-    /// Its path, as it is in the archive.
-    pub name: Vec<u8>,
     /// What it is.
     pub kind: Kind,
-    /// What a link leads to.
+    /// Its name, as it stands there.
+    pub name: Vec<u8>,
+    /// What it is a link to.
     pub target: Vec<u8>,
-    /// Permissions, with those that change the user.
+    /// How much content there is of it in the archive.
+    pub bytes: u64,
+    /// Its permissions.
     pub mode: u32,
-    /// Who owns it.
-    pub user: u32,
-    /// Whose group it is.
-    pub group: u32,
-    /// When it was changed: seconds and nanoseconds since 1970.
-    pub modified: (i64, i64),
-    /// Names and values of extended attributes; xattr(7).
+    /// Who owns it: a user and a group.
+    pub owner: (u64, u64),
+    /// When it was changed: seconds and nanoseconds.
+    pub time: (i64, u32),
+    /// The numbers of a device.
+    pub device: (u32, u32),
+    /// Extended attributes: names and values.
     pub attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Of a file with holes.
+    pub sparse: Option<Sparse>,
+    /// Whether the map of its holes stands in front of the content.
+    pub has_map: bool,
 }
 
-/// What an entry is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a file of an archive is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// A regular file of so many bytes, holes included.
-    File(u64),
-    /// A folder.
+    /// A file with content.
     #[default]
-    Folder,
-    /// A symbolic link.
-    Symlink,
-    /// Another name of a file.
+    File,
+    /// Another name for a file.
     HardLink,
-    /// A device of characters: its numbers.
-    Characters(u32, u32),
-    /// A device of blocks, likewise.
-    Blocks(u32, u32),
+    /// A symbolic link.
+    Link,
+    /// A directory.
+    Folder,
+    /// A device for characters.
+    Characters,
+    /// A device for blocks.
+    Blocks,
     /// A named pipe.
     Pipe,
 }
 
-/// A path that stays below where it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// The folder; empty for the top.
-    pub folder: &'a [u8],
-    /// The name in it; empty for the top itself.
-    pub name: &'a [u8],
-}
-
-const NAME_BYTES_MAX: usize = 255;
-const PATH_BYTES_MAX: usize = 4095;
-
-impl<'a> Place<'a> {
-    /// Reads a path of an archive. Docker and Podman take what begins with a slash as if it did not;
-    /// nobody who means well writes it, so it is refused.
+impl Entry {
+    /// What the header itself says.
     ///
     /// # Errors
     ///
-    /// Why it cannot stand.
-    pub fn of(path: &'a [u8]) -> Result<Self, &'static str> {
-        if path.len() > PATH_BYTES_MAX {
-            return Err("its name is longer than 4095 bytes");
-        }
-        // Some call the top so.
-        let is_top = path.iter().all(|byte| *byte == b'/');
-        if path.starts_with(b"/") && !is_top {
-            return Err("its name is absolute");
-        }
-        for part in parts(path, b'/') {
-            if part == b".." {
-                return Err("its name leads upwards");
-            }
-            if part.len() > NAME_BYTES_MAX {
-                return Err("a part of its name is longer than 255 bytes");
-            }
-            if part.contains(&0) {
-                return Err("there is a NUL in its name");
-            }
-        }
-        let mut path = path;
-        // What follows the last of these is nothing, or the same folder.
-        loop {
-            path = match path {
-                [rest @ .., b'/'] | [rest @ .., b'/', b'.'] | [b'.', b'/', rest @ ..] => rest,
-                b"." => b"",
-                _ => break,
-            };
-        }
-        let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        let (folder, name) = path.split_at(start);
-        Ok(Self { folder: folder.strip_suffix(b"/").unwrap_or(folder), name })
-    }
-}
-
-/// What the name of a file in a layer says about the layers below; OCI image specification,
-/// "Whiteouts".
-#[derive(Debug, PartialEq, Eq)]
-pub enum Whiteout<'a> {
-    /// What has this name there is gone.
-    Of(&'a [u8]),
-    /// All that the folder has there is.
-    All,
-    /// Something that only aufs knows.
-    Other,
-    /// Nothing can have this name.
-    None,
-}
-
-impl<'a> Whiteout<'a> {
-    /// Reads a name; None for an ordinary one.
-    #[must_use]
-    pub fn of(name: &'a [u8]) -> Option<Self> {
-        let rest = name.strip_prefix(b".wh.")?;
-        Some(match rest {
-            b".wh..opq" => Self::All,
-            _ if rest.starts_with(b".wh.") => Self::Other,
-            // No file can have these names.
-            b"" | b"." | b".." => Self::None,
-            _ => Self::Of(rest),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_a_folder_and_a_name() {
-        let place = |path: &'static str| {
-            let place = Place::of(path.as_bytes()).unwrap();
-            let text = |bytes| std::str::from_utf8(bytes).unwrap();
-            (text(place.folder), text(place.name))
+    /// It has numbers that are none, or is of an unknown kind.
+    pub fn read(&mut self, header: Header<'_>) -> Result<(), Failure> {
+        header.name(&mut self.name);
+        self.target.clear();
+        self.target.extend_from_slice(header.link());
+        self.attributes.clear();
+        self.sparse = None;
+        self.has_map = false;
+        self.kind = match header.kind() {
+            // Before there were kinds, a slash at the end said it.
+            0 if self.name.ends_with(b"/") => Kind::Folder,
+            0 | b'0' | b'7' | b'S' => Kind::File,
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Link,
+            b'3' => Kind::Characters,
+            b'4' => Kind::Blocks,
+            b'5' => Kind::Folder,
+            b'6' => Kind::Pipe,
+            _ => return Err(Failure::Archive("it is of an unknown kind")),
         };
-        assert_eq!(place("a"), ("", "a"));
-        assert_eq!(place("./a/b/c"), ("a/b", "c"));
-        assert_eq!(place("a/b/"), ("a", "b"));
-        assert_eq!(place("a//b/./"), ("a/", "b"));
-        assert_eq!(place("./././a"), ("", "a"));
-        for top in ["", ".", "./", "././", ".//", "/"] {
-            assert_eq!(place(top), ("", ""), "{top}");
-        }
+        // What has no content may still have a size, which says nothing.
+        self.bytes = if self.kind == Kind::File { header.size()? } else { 0 };
+        self.mode = header.mode()?;
+        self.owner = header.owner()?;
+        self.time = (header.time()?, 0);
+        let is_device = matches!(self.kind, Kind::Characters | Kind::Blocks);
+        self.device = if is_device { header.device()? } else { (0, 0) };
+        Ok(())
     }
 
-    #[test]
-    fn a_path_that_leads_out_is_refused() {
-        let long = "x".repeat(256);
-        let deep = "a/".repeat(2048);
-        let wrong = ["/a", "//a", "..", "a/..", "../a", "a/../b", "a\0b", &long, &deep];
-        for path in wrong {
-            assert!(Place::of(path.as_bytes()).is_err(), "{path:?}");
+    /// What an extended header says, which counts more.
+    ///
+    /// # Errors
+    ///
+    /// It is malformed.
+    pub fn extend(&mut self, records: &[u8]) -> Result<(), Failure> {
+        let mut version = (0, 0);
+        let mut sparse_name = None;
+        let read = pax::records(records, |key, value| {
+            match key {
+                // Empty, it takes back what a global header said, which is not kept apart here.
+                b"path" if !value.is_empty() => replace(&mut self.name, value),
+                b"linkpath" if !value.is_empty() => replace(&mut self.target, value),
+                b"size" if self.kind == Kind::File => self.bytes = pax::number(value)?,
+                b"uid" => self.owner.0 = pax::number(value)?,
+                b"gid" => self.owner.1 = pax::number(value)?,
+                b"mtime" => self.time = pax::time(value)?,
+                _ => {}
+            }
+            if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                self.attribute(name.to_vec(), value.to_vec())?;
+            } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
+                self.attribute(pax::percent_decoded(name)?, pax::base64_decoded(value)?)?;
+            } else if let Some(key) = key.strip_prefix(b"GNU.sparse.")
+                && self.kind == Kind::File
+            {
+                match key {
+                    b"major" => version.0 = pax::number(value)?,
+                    b"minor" => version.1 = pax::number(value)?,
+                    b"name" => sparse_name = Some(value),
+                    _ => self.sparse.get_or_insert_default().record(key, value)?,
+                }
+            }
+            Ok(())
+        });
+        if let Some(name) = sparse_name {
+            replace(&mut self.name, name);
         }
-        assert!(Place::of(b"..a/b..").is_ok());
+        read?;
+        self.has_map |= version == (1, 0) && self.sparse.is_some();
+        Ok(())
     }
 
-    #[test]
-    fn whiteouts_are_known_by_their_names() {
-        assert_eq!(Whiteout::of(b".wh.a"), Some(Whiteout::Of(b"a")));
-        assert_eq!(Whiteout::of(b".wh..wh..opq"), Some(Whiteout::All));
-        assert_eq!(Whiteout::of(b".wh..wh.plnk"), Some(Whiteout::Other));
-        for none in [&b".wh."[..], b".wh..", b".wh..."] {
-            let read = Whiteout::of(none);
-            assert_eq!(read, Some(Whiteout::None));
+    /// Adds an attribute; the last of a name counts.
+    fn attribute(&mut self, name: Vec<u8>, value: Vec<u8>) -> Result<(), Failure> {
+        if self.attributes.len() == ATTRIBUTES_MAX {
+            return Err(Failure::Archive("it has too many extended attributes"));
         }
-        assert_eq!(Whiteout::of(b".white"), None);
+        self.attributes.retain(|(there, _)| *there != name);
+        self.attributes.push((name, value));
+        Ok(())
     }
+}
+
+/// The names of all attributes of a file have 64 KiB, of which the kernel lets few be so short.
+const ATTRIBUTES_MAX: usize = 1024;
+
+fn replace(text: &mut Vec<u8>, with: &[u8]) {
+    text.clear();
+    text.extend_from_slice(with);
 }

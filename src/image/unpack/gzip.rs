@@ -1,108 +1,115 @@
-//! gzip, of one member or several; RFC 1952. What a member holds is compared with the checksum and the
-//! length at its end.
+//! Files of gzip, which may be several in a row; RFC 1952.
 
-use super::source::{Input, Output, Trouble};
+use super::crc::Crc;
+use super::input::{CHECKSUM, CUT_OFF, DAMAGED, Ended, GARBAGE, Input};
+use crate::sys::ring::Writer;
 use alloc::boxed::Box;
-use alloc::vec;
-use crc32fast::Hasher;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit};
 
-/// What is decompressed goes round in it; a power of two, and more than the 32 KiB that deflate looks
-/// back.
-const RING_BYTES: usize = 128 * 1024;
+/// What such a file begins with.
+pub const MAGIC: &[u8] = b"\x1f\x8b";
+const DEFLATE: u8 = 8;
+const HEADER_CHECKSUM: u8 = 2;
+const EXTRA: u8 = 4;
+const NAME: u8 = 8;
+const COMMENT: u8 = 16;
 
-/// Decompresses all members.
+/// Decompresses all of the input.
 ///
 /// # Errors
 ///
-/// That they are damaged or cut off; those of reading and writing.
-pub fn inflate(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Trouble> {
-    let mut ring = vec![0; RING_BYTES];
-    let mut state = Box::new(DecompressorOxide::new());
+/// It is damaged or cut off; those of [`Input::read`] and [`Writer`].
+pub fn decompress(input: &mut Input<'_>, output: &mut Writer<'_>) -> Result<(), Ended> {
+    let mut state = Box::<DecompressorOxide>::default();
+    let mut crc = Crc::new();
     loop {
-        skip_header(input)?;
+        header(input)?;
         state.init();
-        let (checksum, length) = inflate_member(input, output, &mut state, &mut ring)?;
-        if (number(input)?, number(input)?) != (checksum, length) {
-            return Err(Trouble::Damaged);
+        crc.reset();
+        let bytes = inflate(input, &mut state, &mut crc, output)?;
+        // Of the length only the lowest 32 bits are there.
+        if input.number(4)? != crc.value() || input.number(4)? != bytes as u32 {
+            return Err(CHECKSUM);
         }
-        // Some pad their last block with zeros.
-        loop {
-            input.refill()?;
-            match input.left() {
-                [] => return Ok(()),
-                [0, ..] => input.advance(1),
-                [0x1f, ..] => break,
-                _ => return Err(Trouble::Trailing),
-            }
+        if !follows(input)? {
+            return Ok(());
         }
     }
 }
 
-/// Decompresses one member; returns the checksum of what came out, and the lower half of its length.
-fn inflate_member(
-    input: &mut Input<'_>,
-    output: &mut Output<'_>,
-    state: &mut DecompressorOxide,
-    ring: &mut [u8],
-) -> Result<(u32, u32), Trouble> {
-    let mut checksum = Hasher::new();
-    let (mut place, mut length) = (0, 0_u32);
+/// Whether another file follows; zeros may, which some fill their blocks with.
+fn follows(input: &mut Input<'_>) -> Result<bool, Ended> {
+    if input.available()?.first().is_some_and(|byte| *byte != 0) {
+        return Ok(true);
+    }
     loop {
-        input.refill()?;
-        let left = input.left();
-        let flags = if left.is_empty() { 0 } else { TINFL_FLAG_HAS_MORE_INPUT };
-        let (status, used, made) = decompress(state, left, ring, place, flags);
-        input.advance(used);
-        let bytes = ring.get(place..place + made).unwrap_or_default();
-        checksum.update(bytes);
-        output.put(bytes)?;
-        length = length.wrapping_add(made as u32);
-        place = (place + made) % RING_BYTES;
-        match status {
-            TINFLStatus::Done => return Ok((checksum.finalize(), length)),
-            TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {}
-            TINFLStatus::FailedCannotMakeProgress => return Err(Trouble::CutOff),
-            _ => return Err(Trouble::Damaged),
+        let rest = input.available()?;
+        let length = rest.len();
+        if length == 0 {
+            return Ok(false);
         }
+        if rest.iter().any(|byte| *byte != 0) {
+            return Err(GARBAGE);
+        }
+        input.consume(length);
     }
 }
 
-const HAS_CHECKSUM: u8 = 2;
-const HAS_EXTRA: u8 = 4;
-const HAS_NAME: u8 = 8;
-const HAS_COMMENT: u8 = 16;
-
-fn skip_header(input: &mut Input<'_>) -> Result<(), Trouble> {
-    let mut header = [0; 10];
-    for place in &mut header {
-        *place = byte(input)?;
-    }
-    let [0x1f, 0x8b, 8, flags, ..] = header else { return Err(Trouble::Damaged) };
-    if flags & HAS_EXTRA != 0 {
-        for _ in 0..u16::from_le_bytes([byte(input)?, byte(input)?]) {
-            byte(input)?;
+fn header(input: &mut Input<'_>) -> Result<(), Ended> {
+    for byte in MAGIC {
+        if input.byte()? != *byte {
+            return Err(GARBAGE);
         }
     }
-    for flag in [HAS_NAME, HAS_COMMENT] {
-        while flags & flag != 0 && byte(input)? != 0 {}
+    if input.byte()? != DEFLATE {
+        return Err(DAMAGED);
     }
-    if flags & HAS_CHECKSUM != 0 {
-        byte(input)?;
-        byte(input)?;
+    let flags = input.byte()?;
+    // A time, and who has made it on what.
+    input.skip(6)?;
+    if flags & EXTRA != 0 {
+        let bytes = input.number(2)?;
+        input.skip(bytes as usize)?;
+    }
+    for text in [NAME, COMMENT] {
+        while flags & text != 0 && input.byte()? != 0 {}
+    }
+    if flags & HEADER_CHECKSUM != 0 {
+        input.skip(2)?;
     }
     Ok(())
 }
 
-fn number(input: &mut Input<'_>) -> Result<u32, Trouble> {
-    Ok(u32::from_le_bytes([byte(input)?, byte(input)?, byte(input)?, byte(input)?]))
-}
-
-fn byte(input: &mut Input<'_>) -> Result<u8, Trouble> {
-    input.refill()?;
-    let first = input.left().first().copied().ok_or(Trouble::CutOff)?;
-    input.advance(1);
-    Ok(first)
+/// Decompresses one file into the ring, which is also the window that it refers back to; returns its
+/// length.
+fn inflate(
+    input: &mut Input<'_>,
+    state: &mut DecompressorOxide,
+    crc: &mut Crc,
+    output: &mut Writer<'_>,
+) -> Result<u64, Ended> {
+    let mut all = 0;
+    loop {
+        let position = input.position();
+        let bytes = input.available()?;
+        let flags = if bytes.is_empty() { 0 } else { TINFL_FLAG_HAS_MORE_INPUT };
+        let space = output.space()?;
+        let (status, used, made) =
+            decompress_with_limit(state, bytes, space.ring, space.place, space.room, flags);
+        crc.update(space.ring.get(space.place..space.place + made).unwrap_or_default());
+        all += made as u64;
+        input.consume(used);
+        output.advance(made, position)?;
+        match status {
+            TINFLStatus::Done => return Ok(all),
+            TINFLStatus::HasMoreOutput | TINFLStatus::NeedsMoreInput if flags != 0 => {}
+            TINFLStatus::HasMoreOutput if made > 0 => {}
+            TINFLStatus::NeedsMoreInput | TINFLStatus::FailedCannotMakeProgress => {
+                return Err(CUT_OFF);
+            }
+            _ => return Err(DAMAGED),
+        }
+    }
 }

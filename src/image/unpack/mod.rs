@@ -1,210 +1,226 @@
-//! Unpacking a layer: a tar archive, perhaps compressed, from a file into a folder.
+//! One layer, unpacked into a directory: an archive, compressed or not.
 //!
-//! Two processes share the work. One reads, hashes and decompresses (`source`) into a pipe; this one
-//! hashes what comes out of it (`stream`), takes the archive apart (`walk`, `entry`) and writes the
-//! files (`place`, `parents`, `attributes`).
+//! Two processes do it. A child reads the layer (`input`) and decompresses it (`gzip`, `zstd`) into
+//! memory that both have; this one reads entries there (`reader`, with `header`, `pax`, `sparse`,
+//! `entry`), and makes files of them (`write`, with `names`, `folders`, `attributes`, `whiteouts`).
 
 mod attributes;
-mod deletion;
+mod crc;
 mod entry;
+mod failure;
+mod folders;
 mod gzip;
+mod header;
+mod input;
+mod made;
 mod names;
-mod parents;
-mod place;
-mod source;
+mod pax;
+pub mod reader;
 mod sparse;
 mod stream;
-mod walk;
+#[cfg(test)]
+mod tests;
+mod whiteouts;
 mod write;
+mod zstd;
 
 pub use entry::{Entry, Kind};
-pub use stream::Stream;
-pub use walk::{Content, Sink, Write, walk};
+pub use failure::Failure;
 
 use super::digest::Digest;
 use super::progress::Progress;
-use super::store::named;
-use crate::error::{Doing, Error, Operation, Why, status};
-use crate::sys::files::close;
+use crate::error::{Error, Why, status};
+use crate::sys::files::{close, standard_error};
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone, share};
+use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::ring::Ring;
 use crate::text::Text;
-use place::Folder;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use source::{Trouble, pour};
+use input::{CONTENT, Ended, WORDS};
+use reader::Reader;
+use rustix::fd::BorrowedFd;
+use rustix::fs::Mode;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Signal, WaitOptions, kill_process, umask, waitpid};
+use stream::{Compression, Stream};
+use write::Files;
 
-/// A layer as it lies in a file.
+/// Where a layer's bytes are.
 pub struct Blob<'a> {
-    /// The file.
+    /// The file that they are in.
     pub file: BorrowedFd<'a>,
-    /// Where the layer begins in it.
+    /// Where they begin in it.
     pub start: u64,
-    /// How long it is.
+    /// How many there are.
     pub bytes: u64,
-    /// Of these bytes, if it is known.
+    /// Their digest, which is checked.
     pub digest: Option<Digest>,
-    /// Of the archive, when it is not compressed, if it is known.
+    /// The digest of the archive in them, which is checked.
     pub content: Option<Digest>,
-    /// What it is called in messages.
+    /// What messages call it.
     pub name: &'a [u8],
 }
 
-/// Where the files go.
+/// Where a layer is unpacked.
 #[derive(Clone, Copy)]
 pub struct Destination<'a> {
-    /// An open folder. What lies above it is never touched.
+    /// The directory.
     pub folder: BorrowedFd<'a>,
-    /// What becomes of it.
+    /// How.
     pub form: Form,
-    /// Who owns the files.
+    /// Whose the files are.
     pub owners: Owners,
 }
 
-/// What a folder with unpacked layers is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What becomes of what a layer deletes.
+#[derive(Clone, Copy)]
 pub enum Form {
-    /// One layer of an overlay, to which deletions are marks.
+    /// The directory is one layer of an overlay: a mark, of the attributes of root or of a user.
     Overlay {
-        /// Whether the overlay may be made with root privilege on the host, and so reads `trusted`
-        /// attributes.
+        /// Whether the overlay is mounted with root privilege.
         privileged: bool,
     },
-    /// A tree of all layers, in which deletions are done.
+    /// Several layers become one tree: what earlier ones put there is removed.
     Tree,
 }
 
-/// Who owns unpacked files.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Whose files are.
+#[derive(Clone, Copy)]
 pub enum Owners {
-    /// Who the archive says.
+    /// Who the archive says; the user namespace knows the ids.
     Kept,
-    /// The caller, whoever the archive says.
+    /// The caller, all of them.
     Caller,
 }
 
-/// How much an image may be when it is unpacked; what is left of it.
-#[derive(Clone, Copy)]
+/// How much may be unpacked yet, of all layers together.
 pub struct Limits {
-    /// Bytes of archives.
+    /// Decompressed.
     pub bytes: u64,
-    /// Files, folders and so on.
+    /// Files.
     pub entries: u64,
 }
 
 impl Limits {
-    /// More than the largest images that are of use; less than would fill a disk unnoticed.
-    pub const DEFAULT: Self = Self { bytes: 64 << 30, entries: 8 << 20 };
+    /// More than any image has, and less than fills most disks.
+    pub const DEFAULT: Self = Self { bytes: 64 << 30, entries: 1 << 22 };
 }
 
-static START: Operation = Operation::new("start a process that decompresses");
+const STACK_BYTES: usize = 512 * 1024;
 
-const STACK_BYTES: usize = 256 * 1024;
-const PIPE_BYTES: usize = 1 << 20;
-
-/// Unpacks a layer. What was written until something failed is left to the caller.
+/// Unpacks a layer. Whatever fails, what was made by then is left in the directory, and nothing
+/// anywhere else.
 ///
 /// # Errors
 ///
-/// That it is damaged, or not what its digests say, or larger than the limits; what in it cannot be
-/// unpacked safely; those of writing files.
+/// The layer is damaged, or would do harm; any system call that makes files.
 pub fn unpack(
     blob: &Blob<'_>,
     into: Destination<'_>,
     limits: &mut Limits,
     progress: &mut Progress,
 ) -> Result<(), Error<'static>> {
-    let failed = |errno| -> Error<'static> {
-        let started: Result<(), _> = Err(errno).doing(&START);
-        match started {
-            Err(fault) => fault.into_error(b"", b""),
-            Ok(()) => named("unpack", b"", Why::Errno(errno)),
-        }
-    };
-    let source = Source::start(blob, progress).map_err(failed)?;
-    let mut stream = Stream::new(&source.pipe, blob.content.is_some(), limits.bytes);
-    let mut folder =
-        Folder::new(into).map_err(|errno| named("unpack", blob.name, Why::Errno(errno)))?;
-    let walked = walk(&mut stream, &mut limits.entries, blob.content.is_some(), &mut folder);
-    let unpacked = walked.and_then(|()| folder.finish()).and_then(|()| stream.drain());
-    let content = stream.finish(&mut limits.bytes);
-    // What was wrong with the layer is the cause of what was wrong with the files.
-    if let Some(why) = source.end(unpacked.is_ok()) {
-        return Err(wrong(blob, why));
-    }
-    unpacked?;
-    if blob.content.is_some() && content != blob.content {
-        return Err(wrong(blob, "what it holds has another digest than the image says"));
-    }
-    progress.finish();
-    folder.report(blob.name);
-    Ok(())
+    let mut entry = Entry::default();
+    // The modes are meant as they stand.
+    let callers = umask(Mode::empty());
+    let unpacked = unpack_into(blob, &into, limits, progress, &mut entry);
+    umask(callers);
+    unpacked.map_err(|failure| error(failure, &entry.name, blob.name))
 }
 
-/// The process that decompresses.
-struct Source<'a> {
-    pipe: OwnedFd,
-    process: Pid,
-    /// None as long as it has not come to an end.
-    outcome: &'a Option<Result<(), Trouble>>,
-}
-
-impl Source<'_> {
-    fn start(blob: &Blob<'_>, progress: &mut Progress) -> Result<Self, Errno> {
-        let (pipe, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        // More at a time is faster; less than that does, too.
-        let _ = fcntl_setpipe_size(&theirs, PIPE_BYTES);
-        let outcome: &mut Option<Result<(), Trouble>> = share(None)?;
-        let mut stack = Stack::map(STACK_BYTES)?;
-        // The end of the pipe is seen only when the outcome is.
-        let mut child = || {
-            // Only so does it learn that nobody reads any more.
-            close(pipe.as_fd());
-            *outcome = Some(pour(blob, &theirs, progress));
-            0
+fn unpack_into(
+    blob: &Blob<'_>,
+    into: &Destination<'_>,
+    limits: &mut Limits,
+    progress: &mut Progress,
+    entry: &mut Entry,
+) -> Result<(), Failure> {
+    let compression = Compression::of(blob)?;
+    let mut ring = Ring::map()?;
+    let (mut writer, reader) = ring.ends()?;
+    let mut stack = Stack::map(STACK_BYTES)?;
+    let child = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut || {
+        close(reader.socket());
+        u8::from(stream::feed(blob, compression, &mut writer).is_err())
+    })?;
+    drop(writer);
+    let hash = blob.content.filter(|_| compression != Compression::None);
+    let mut stream = Stream::new(reader, hash, limits.bytes, progress);
+    let mut unpacked = write_files(&mut stream, into, &mut limits.entries, entry, blob.name);
+    if let Ok(()) | Err(Failure::Archive(_)) = unpacked {
+        // If the layer is not the one that is meant, that is what is wrong.
+        unpacked = match (unpacked, stream.finish()) {
+            (Ok(()), rest) => rest,
+            (Err(_), Err(Failure::Source(code))) if code != CONTENT.code() => {
+                Err(Failure::Source(code))
+            }
+            (unpacked, _) => unpacked,
         };
-        let process = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut child)?;
-        Ok(Self { pipe, process, outcome })
     }
+    limits.bytes = stream.left();
+    // It may have a lot to read yet, and nobody reads it.
+    let _ = kill_process(child, Signal::KILL);
+    let _ = retry_on_intr(|| waitpid(Some(child), WaitOptions::empty()));
+    if unpacked.is_ok() {
+        progress.finish();
+    }
+    unpacked
+}
 
-    /// What was wrong with the layer, once the process has ended. If what it does is of no use any
-    /// more, it is not waited for.
-    fn end(self, is_of_use: bool) -> Option<&'static str> {
-        let Self { pipe, process, outcome } = self;
-        drop(pipe);
-        if !is_of_use && outcome.is_none() {
-            let _ = kill_process(process, Signal::KILL);
+fn write_files(
+    stream: &mut Stream<'_>,
+    into: &Destination<'_>,
+    entries: &mut u64,
+    entry: &mut Entry,
+    layer: &[u8],
+) -> Result<(), Failure> {
+    let mut files = Files::new(into)?;
+    let mut reader = Reader::new(stream);
+    while reader.next(entry)? {
+        *entries = entries.checked_sub(1).ok_or(Failure::Limit("it has too many files"))?;
+        files.put(entry, &mut reader)?;
+    }
+    entry.name.clear();
+    tell(&files.left_out, layer);
+    files.folders.finish()
+}
+
+/// Says in a line what could not be made as it is in the archive.
+fn tell(left_out: &write::LeftOut, layer: &[u8]) {
+    let mut text = Text::new();
+    for (count, what) in
+        [(left_out.devices, " devices"), (left_out.attributes, " extended attributes")]
+    {
+        if count > 0 {
+            text.push(if text.is_empty() { "mini-container: left out " } else { " and " });
+            text.push_number(count).push(what);
         }
-        while let Err(Errno::INTR) | Ok(None) = waitpid(Some(process), WaitOptions::empty()) {}
-        match outcome {
-            None if is_of_use => Some("the process that decompresses it was killed"),
-            None | Some(Ok(())) => None,
-            Some(Err(trouble)) => words(*trouble),
-        }
+    }
+    if !text.is_empty() {
+        text.push(" of ").push_name(layer).push(", which take privilege or another file system\n");
+        // Nobody is told, then.
+        let _ = text.write_to(standard_error());
     }
 }
 
-fn words(trouble: Trouble) -> Option<&'static str> {
-    match trouble {
-        Trouble::NobodyReads => None,
-        Trouble::Errno(_) => Some("it cannot be read"),
-        Trouble::CutOff => Some("it is cut off"),
-        Trouble::Damaged => Some("it is damaged: it cannot be decompressed"),
-        Trouble::Trailing => Some("something stands behind its end"),
-        Trouble::Window => Some("it takes more than 128 MiB of memory to decompress"),
-        Trouble::Digest => Some("its content has another digest than its name"),
-    }
-}
-
-fn wrong(blob: &Blob<'_>, why: &'static str) -> Error<'static> {
-    named("unpack", blob.name, Why::Text(why))
-}
-
-/// What is wrong with something in a layer.
-fn refused(name: &[u8], why: &'static str) -> Error<'static> {
+/// In words.
+fn error(failure: Failure, entry: &[u8], layer: &[u8]) -> Error<'static> {
     let mut on = Text::new();
-    on.push("'").push_name(name).push("'");
-    Error::new("unpack", on.leak(), Why::Text(why), b"", status::FAILED)
+    if !entry.is_empty() {
+        on.push_raw(entry).push(" of ");
+    }
+    on.push_raw(layer);
+    let why = match failure {
+        Failure::Archive(words) | Failure::Limit(words) => Why::Text(words),
+        Failure::System(errno) => Why::Errno(errno),
+        Failure::Source(code) => match Ended::of(code) {
+            Ended::Wrong(words) => {
+                Why::Text(WORDS.get(usize::from(words)).copied().unwrap_or_default())
+            }
+            Ended::System(errno) => Why::Errno(errno),
+            Ended::Whole => Why::Errno(Errno::PIPE),
+        },
+    };
+    let doing = if let Failure::Source(_) = failure { "read" } else { "unpack" };
+    let on = if let Failure::Source(_) = failure { layer.to_vec().leak() } else { on.leak() };
+    Error::new(doing, on, why, b"", status::FAILED)
 }

@@ -1,63 +1,168 @@
-//! Paths of an archive as the kernel takes them, and as messages show them.
+//! Names in an archive, taken apart and checked; and those of them that stand for a deletion; OCI image
+//! specification, "Image Layer Filesystem Changeset", "Whiteouts".
 
-use super::entry::Place;
-use crate::error::{Error, Why, status};
-use crate::text::{Text, parts};
+use super::failure::Failure;
+use crate::text::parts;
 use alloc::vec::Vec;
-use core::ffi::CStr;
-use rustix::io::Errno;
 
-/// A name with a NUL behind it; the folder itself, for none.
-pub fn terminated(name: &[u8]) -> Result<Vec<u8>, Errno> {
-    if name.contains(&0) {
-        return Err(Errno::INVAL);
-    }
-    let mut bytes = if name.is_empty() { b"." } else { name }.to_vec();
-    bytes.push(0);
-    Ok(bytes)
+/// Where an entry is to be: folders below the root, and the name in the last of them, each ended by
+/// a NUL. The root itself has no name.
+#[derive(Default)]
+pub struct Path {
+    text: Vec<u8>,
+    /// Where each part ends, behind its NUL.
+    ends: Vec<u16>,
 }
 
-pub fn as_c_str(terminated: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(terminated).unwrap_or_default()
-}
+/// As the kernel has it.
+const PATH_BYTES_MAX: usize = 4096;
+const NAME_BYTES_MAX: usize = 255;
+/// So many directories may be open at a time; deeper than any real file lies.
+pub const DEPTH_MAX: usize = 768;
 
-/// The whole path, written in one way only.
-pub fn path_of(place: Place<'_>) -> Vec<u8> {
-    let mut path = Vec::new();
-    for part in parts(place.folder, b'/').filter(|part| !matches!(*part, b"" | b".")) {
-        path.extend_from_slice(part);
-        path.push(b'/');
+impl Path {
+    /// Takes a name apart; an absolute one is one in the root, as Docker and Podman have it.
+    ///
+    /// # Errors
+    ///
+    /// It leads out of the root, or is none that a file can have.
+    pub fn set(&mut self, name: &[u8]) -> Result<(), Failure> {
+        self.text.clear();
+        self.ends.clear();
+        let bad = |why| Err(Failure::Archive(why));
+        if name.len() >= PATH_BYTES_MAX {
+            return bad("its name is too long");
+        }
+        if name.contains(&0) {
+            return bad("its name has a NUL in it");
+        }
+        for part in parts(name, b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => return bad("its name leads out of the root, or back: it has a .. in it"),
+                part if part.len() > NAME_BYTES_MAX => return bad("its name is too long"),
+                part => {
+                    self.text.extend_from_slice(part);
+                    self.text.push(0);
+                    self.ends.push(self.text.len() as u16);
+                }
+            }
+        }
+        if name.is_empty() {
+            return bad("it has no name");
+        }
+        if self.ends.len() > DEPTH_MAX {
+            return bad("it lies too deep");
+        }
+        Ok(())
     }
-    path.extend_from_slice(place.name);
-    if place.name.is_empty() {
+
+    /// How many parts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A part, with its NUL.
+    #[must_use]
+    pub fn part(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before));
+        let end = self.ends.get(index).map_or(0, |end| usize::from(*end));
+        self.text.get(start.map_or(0, |start| usize::from(*start))..end).unwrap_or_default()
+    }
+
+    /// The first parts as a path, with a NUL at the end.
+    pub fn joined(&self, count: usize) -> Vec<u8> {
+        let end = count.checked_sub(1).and_then(|last| self.ends.get(last));
+        let mut path =
+            self.text.get(..end.map_or(0, |end| usize::from(*end))).unwrap_or_default().to_vec();
         path.pop();
+        for byte in &mut path {
+            if *byte == 0 {
+                *byte = b'/';
+            }
+        }
+        path.push(0);
+        path
     }
-    path
 }
 
-/// FNV-1a: it only tells what an image has made itself from what it has not.
-pub fn hash(path: &[u8]) -> u64 {
-    path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+/// What a name of an entry stands for.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Meaning<'a> {
+    /// Itself.
+    File,
+    /// The file of this name, with its NUL, is deleted.
+    Deleted(&'a [u8]),
+    /// All that lower layers have in its directory is deleted.
+    Emptied,
+    /// Something of aufs, which nobody needs.
+    Nothing,
+}
+
+/// Says what a name, with its NUL, stands for.
+///
+/// # Errors
+///
+/// It stands for the deletion of something that has no such name.
+pub fn meaning(name: &[u8]) -> Result<Meaning<'_>, Failure> {
+    Ok(match name.strip_prefix(b".wh.") {
+        None => Meaning::File,
+        Some(b"" | b"\0" | b".\0" | b"..\0") => {
+            return Err(Failure::Archive("it deletes what has no name"));
+        }
+        Some(b".wh..opq\0") => Meaning::Emptied,
+        Some(rest) if rest.starts_with(b".wh.") => Meaning::Nothing,
+        Some(rest) => Meaning::Deleted(rest),
     })
 }
 
-pub const LINK_OUT: &str = "it is a link to something outside";
-pub const LINK_NOWHERE: &str = "it is a link to something that is not in this layer or below it";
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The message for a call to the kernel that failed for an entry.
-pub fn failed(name: &[u8], errno: Errno) -> Error<'static> {
-    let mut on = Text::new();
-    on.push("'").push_name(name).push("'");
-    let why = match errno {
-        Errno::XDEV => Why::Text("a symbolic link leads out on the way to it"),
-        errno => Why::Errno(errno),
-    };
-    let hint: &[u8] = match errno {
-        Errno::INVAL => b"its owner has to be an id of the user namespace: more of them in /etc/subuid and /etc/subgid, or --map-users",
-        Errno::NOTDIR => b"what it is to lie in is no folder",
-        Errno::NOSPC | Errno::DQUOT => b"mini-container rootfs --prune removes what is not used",
-        _ => b"",
-    };
-    Error::new("unpack", on.leak(), why, hint, status::FAILED)
+    fn parts_of(name: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let mut path = Path::default();
+        path.set(name).ok()?;
+        Some((0..path.len()).map(|index| path.part(index).to_vec()).collect())
+    }
+
+    #[test]
+    fn names_stay_below_the_root() {
+        assert_eq!(parts_of(b"./a//b/."), Some(vec![b"a\0".to_vec(), b"b\0".to_vec()]));
+        assert_eq!(parts_of(b"a/"), Some(vec![b"a\0".to_vec()]));
+        assert_eq!(parts_of(b"//a"), Some(vec![b"a\0".to_vec()]));
+        for root in [&b"."[..], b"./", b"/"] {
+            assert_eq!(parts_of(root), Some(vec![]));
+        }
+        let (long, deep) = ([b'x'; 256], b"a/".repeat(769));
+        for wrong in
+            [&b""[..], b"..", b"a/../b", b"/..", b"../a", b"a\0b", &long, &deep, &[b'/'; 4096]]
+        {
+            assert_eq!(parts_of(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(parts_of(&long[1..]).map(|parts| parts.len()), Some(1));
+        assert_eq!(parts_of(&deep[2..]).map(|parts| parts.len()), Some(768));
+    }
+
+    #[test]
+    fn parts_make_paths_again() {
+        let mut path = Path::default();
+        path.set(b"./usr/lib/x").unwrap();
+        assert_eq!(path.joined(2), b"usr/lib\0");
+        assert_eq!(path.joined(1), b"usr\0");
+        assert_eq!(path.joined(0), b"\0");
+    }
+
+    #[test]
+    fn some_names_stand_for_deletions() {
+        assert_eq!(meaning(b"a\0"), Ok(Meaning::File));
+        assert_eq!(meaning(b".wh.a\0"), Ok(Meaning::Deleted(b"a\0")));
+        assert_eq!(meaning(b".wh..wh..opq\0"), Ok(Meaning::Emptied));
+        assert_eq!(meaning(b".wh..wh.plnk\0"), Ok(Meaning::Nothing));
+        assert_eq!(meaning(b".wh..hidden\0"), Ok(Meaning::Deleted(b".hidden\0")));
+        for wrong in [&b".wh.\0"[..], b".wh..\0", b".wh...\0"] {
+            assert!(meaning(wrong).is_err());
+        }
+    }
 }

@@ -1,194 +1,177 @@
-//! Where the bytes of a file with holes stand; tar(5), "GNU tar pax archives".
+//! Files with holes: which parts of them an archive has; the GNU tar manual, "Storing Sparse Files".
 
-use crate::text::{cut, parts, wide_number};
+use super::failure::Failure;
+use super::pax;
+use crate::text::parts;
 use alloc::vec::Vec;
 
-/// Bytes that follow each other in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Where they begin.
-    pub start: u64,
-    /// How many there are.
-    pub bytes: u64,
-}
-
-/// A file with holes.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The parts that are not holes, and how long it is with the holes.
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Sparse {
-    /// How long it is, holes included.
+    parts: Vec<(u64, u64)>,
+    /// With the holes.
     pub bytes: u64,
-    /// What is not a hole, in its order.
-    pub pieces: Vec<Piece>,
-    /// What it is called, if it is called otherwise than its entry.
-    pub name: Option<Vec<u8>>,
+    /// Where a part was said to begin whose length has not been said yet.
+    begun: Option<u64>,
 }
 
-/// More than any file of sense has.
-const PIECES_MAX: usize = 10_000;
+/// More than any file has that was not made for it; 2 MiB of memory.
+const PARTS_MAX: usize = 1 << 17;
+const WRONG: Failure = Failure::Archive("the map of its holes is wrong");
 
-/// Reads the map of the formats 0.0 and 0.1 from the records of a pax header, if there is one.
-///
-/// # Errors
-///
-/// That it is damaged.
-pub fn read(records: &[u8]) -> Result<Option<Sparse>, Damaged> {
-    let mut sparse = Sparse::default();
-    let mut numbers = Vec::new();
-    let mut pieces = None;
-    let mut rest = records;
-    while let Some((record, behind)) = next_record(rest)? {
-        rest = behind;
-        let (name, value) = cut(record, b'=');
-        let value = value.unwrap_or_default();
-        match name {
-            b"GNU.sparse.size" | b"GNU.sparse.realsize" => sparse.bytes = number(value)?,
-            b"GNU.sparse.name" => sparse.name = Some(value.to_vec()),
-            b"GNU.sparse.numblocks" => pieces = Some(number(value)?),
-            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => numbers.push(number(value)?),
-            b"GNU.sparse.map" => {
-                for value in parts(value, b',').filter(|value| !value.is_empty()) {
-                    numbers.push(number(value)?);
+impl Sparse {
+    /// Adds a part; they come in order.
+    ///
+    /// # Errors
+    ///
+    /// They do not, or there are too many.
+    pub fn push(&mut self, place: u64, bytes: u64) -> Result<(), Failure> {
+        let end = self.parts.last().map_or(0, |(place, bytes)| place + bytes);
+        let is_in_order = place >= end && place.checked_add(bytes).is_some();
+        if !is_in_order || self.parts.len() == PARTS_MAX {
+            return Err(WRONG);
+        }
+        self.parts.push((place, bytes));
+        Ok(())
+    }
+
+    /// Takes a record of an extended header in, in the versions 0.0 and 0.1.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::push`]; it is malformed.
+    pub fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        match key {
+            b"size" | b"realsize" => self.bytes = pax::number(value)?,
+            b"offset" => self.begun = Some(pax::number(value)?),
+            b"numbytes" => {
+                let place = self.begun.take().ok_or(WRONG)?;
+                self.push(place, pax::number(value)?)?;
+            }
+            b"map" => {
+                self.parts.clear();
+                let mut place = None;
+                for part in parts(value, b',').filter(|part| !part.is_empty()) {
+                    let number = pax::number(part)?;
+                    match place.take() {
+                        None => place = Some(number),
+                        Some(place) => self.push(place, number)?,
+                    }
+                }
+                if place.is_some() {
+                    return Err(WRONG);
                 }
             }
             _ => {}
         }
+        Ok(())
     }
-    if numbers.is_empty() && pieces.is_none() {
-        return Ok(None);
-    }
-    let (pairs, []) = numbers.as_chunks::<2>() else { return Err(Damaged) };
-    if pieces.is_some_and(|pieces| pieces != pairs.len() as u64) || pairs.len() > PIECES_MAX {
-        return Err(Damaged);
-    }
-    for [start, bytes] in pairs {
-        sparse.pieces.push(Piece { start: *start, bytes: *bytes });
-    }
-    Ok(Some(sparse))
-}
 
-/// A number that fits where the kernel takes one.
-fn number(digits: &[u8]) -> Result<u64, Damaged> {
-    wide_number(digits).filter(|number| i64::try_from(*number).is_ok()).ok_or(Damaged)
-}
-
-/// Whether all records of a pax header can be read, and the numbers in them that count.
-#[must_use]
-pub fn is_sound(records: &[u8]) -> bool {
-    let mut rest = records;
-    loop {
-        let (record, behind) = match next_record(rest) {
-            Ok(Some(next)) => next,
-            Ok(None) => return true,
-            Err(Damaged) => return false,
-        };
-        rest = behind;
-        let (name, value) = cut(record, b'=');
-        let Some(value) = value else { return false };
-        if matches!(name, b"size" | b"uid" | b"gid") && number(value).is_err() {
-            return false;
+    /// Checks that the parts are what the archive has, and lie within the file.
+    ///
+    /// # Errors
+    ///
+    /// They are not, or do not.
+    pub fn check(&self, stored: u64) -> Result<(), Failure> {
+        let end = self.parts.last().map_or(0, |(place, bytes)| place + bytes);
+        // None of them overlaps another, so the sum is at most the end of the last.
+        let all: u64 = self.parts.iter().map(|(_, bytes)| bytes).sum();
+        if end > self.bytes || all != stored || i64::try_from(self.bytes).is_err() {
+            return Err(WRONG);
         }
+        Ok(())
+    }
+
+    /// The parts.
+    #[must_use]
+    pub fn parts(&self) -> &[(u64, u64)] {
+        &self.parts
     }
 }
 
-/// Whether the pieces are in their order, do not overlap, lie in the file, and are together what the
-/// archive has.
-#[must_use]
-pub fn fits(pieces: &[Piece], file_bytes: u64, archive_bytes: u64) -> bool {
-    let (mut end, mut all) = (0_u64, 0_u64);
-    for piece in pieces {
-        let Some(next) = piece.start.checked_add(piece.bytes) else { return false };
-        if piece.start < end || next > file_bytes {
-            return false;
+/// The map in front of the content, in version 1.0: decimal numbers, each on a line; how many parts
+/// there are, and then the place and the length of each.
+#[derive(Default)]
+pub struct Map {
+    number: Option<u64>,
+    left: Option<u64>,
+    place: Option<u64>,
+}
+
+impl Map {
+    /// Takes a byte of it in; whether it was the last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sparse::push`]; it is malformed.
+    pub fn push(&mut self, byte: u8, into: &mut Sparse) -> Result<bool, Failure> {
+        if let b'0'..=b'9' = byte {
+            let number = self.number.unwrap_or(0).checked_mul(10);
+            self.number = number.and_then(|number| number.checked_add(u64::from(byte - b'0')));
+            return if self.number.is_some() { Ok(false) } else { Err(WRONG) };
         }
-        end = next;
-        // It cannot be more than where the file ends.
-        all += piece.bytes;
+        let number = self.number.take().filter(|_| byte == b'\n').ok_or(WRONG)?;
+        match (self.left, self.place.take()) {
+            (None, _) => self.left = Some(number),
+            (Some(_), None) => self.place = Some(number),
+            (Some(left), Some(place)) => {
+                into.push(place, number)?;
+                self.left = Some(left - 1);
+            }
+        }
+        Ok(self.left == Some(0) && self.place.is_none())
     }
-    all == archive_bytes
-}
-
-/// What cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damaged;
-
-/// A record, and what follows it.
-type Next<'r> = (&'r [u8], &'r [u8]);
-
-/// The next record of a pax header, `LENGTH NAME=VALUE\n`, and what follows it; None at the end.
-///
-/// # Errors
-///
-/// That it is not one.
-pub fn next_record(records: &[u8]) -> Result<Option<Next<'_>>, Damaged> {
-    if records.is_empty() {
-        return Ok(None);
-    }
-    let (digits, _) = cut(records, b' ');
-    let length = wide_number(digits).and_then(|length| usize::try_from(length).ok());
-    let length = length.ok_or(Damaged)?;
-    let record = records.get(digits.len() + 1..length).ok_or(Damaged)?;
-    let record = record.strip_suffix(b"\n").ok_or(Damaged)?;
-    Ok(Some((record, records.get(length..).unwrap_or_default())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn records(texts: &[&str]) -> Vec<u8> {
-        let mut all = Vec::new();
-        for text in texts {
-            let mut length = text.len() + 2;
-            while format!("{length} {text}\n").len() != length {
-                length += 1;
+    #[test]
+    fn parts_come_in_order_and_do_not_overlap() {
+        let mut sparse = Sparse::default();
+        sparse.record(b"map", b"0,5,10,5").unwrap();
+        sparse.record(b"realsize", b"20").unwrap();
+        assert_eq!(sparse.parts(), [(0, 5), (10, 5)]);
+        assert!(sparse.check(10).is_ok());
+        assert!(sparse.check(9).is_err());
+        assert!(sparse.push(14, 1).is_err() && sparse.push(u64::MAX, 1).is_err());
+        assert!(sparse.push(15, 6).is_ok() && sparse.check(16).is_err());
+        for wrong in [&b"0,5,3"[..], b"5,5,3,1", b"a,b", b"0,18446744073709551615,1,1"] {
+            assert!(Sparse::default().record(b"map", wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn places_and_lengths_come_in_pairs() {
+        let mut sparse = Sparse::default();
+        for (key, value) in [(&b"offset"[..], &b"1"[..]), (b"numbytes", b"2"), (b"offset", b"7")] {
+            sparse.record(key, value).unwrap();
+        }
+        assert_eq!(sparse.parts(), [(1, 2)]);
+        assert!(sparse.record(b"numbytes", b"1").is_ok());
+        assert!(sparse.record(b"numbytes", b"1").is_err());
+    }
+
+    fn map(text: &[u8]) -> Option<(usize, Vec<(u64, u64)>)> {
+        let (mut map, mut sparse) = (Map::default(), Sparse::default());
+        for (place, byte) in text.iter().enumerate() {
+            if map.push(*byte, &mut sparse).ok()? {
+                return Some((place + 1, sparse.parts));
             }
-            all.extend_from_slice(format!("{length} {text}\n").as_bytes());
         }
-        all
+        None
     }
 
     #[test]
-    fn a_map_stands_in_one_record_or_in_many() {
-        let piece = |start, bytes| Piece { start, bytes };
-        let one = records(&["GNU.sparse.size=100", "GNU.sparse.map=0,10,90,10", "path=x"]);
-        let many = records(&[
-            "GNU.sparse.realsize=100",
-            "GNU.sparse.offset=0",
-            "GNU.sparse.numbytes=10",
-            "GNU.sparse.offset=90",
-            "GNU.sparse.numbytes=10",
-        ]);
-        for records in [one, many] {
-            let sparse = read(&records).unwrap().unwrap();
-            assert_eq!((sparse.bytes, &*sparse.pieces), (100, &[piece(0, 10), piece(90, 10)][..]));
+    fn a_map_ends_by_itself() {
+        assert_eq!(map(b"2\n0\n5\n10\n5\n\0"), Some((11, vec![(0, 5), (10, 5)])));
+        assert_eq!(map(b"0\n"), Some((2, vec![])));
+        for wrong in
+            [&b"\n"[..], b"1\n\n", b"1\n5\n", b"x", b"99999999999999999999\n", b"2\n5\n1\n0\n1\n"]
+        {
+            assert_eq!(map(wrong), None, "{wrong:?}");
         }
-        assert_eq!(read(&records(&["path=x"])), Ok(None));
-        for wrong in ["GNU.sparse.map=0,x", "GNU.sparse.map=0,1,2", "GNU.sparse.numblocks=1"] {
-            assert_eq!(read(&records(&[wrong])), Err(Damaged), "{wrong}");
-        }
-        assert_eq!(read(b"99 GNU.sparse.map=0,1\n"), Err(Damaged), "it is longer than there is");
-    }
-
-    #[test]
-    fn records_that_cannot_be_read_are_noticed() {
-        assert!(is_sound(&records(&["size=1", "path=x", "comment="])));
-        assert!(is_sound(b""));
-        for wrong in ["size=-1", "uid=x", "gid=99999999999999999999", "size", ""] {
-            assert!(!is_sound(&records(&[wrong])), "{wrong}");
-        }
-        for wrong in [&b"x"[..], b"0 a=b\n", b"5 a=b\n", b"6 a=b", b"-6 a=b\n", b"99 a=b\n"] {
-            assert!(!is_sound(wrong), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn a_map_that_lies_does_not_fit() {
-        let piece = |start, bytes| Piece { start, bytes };
-        assert!(fits(&[piece(0, 10), piece(90, 10)], 100, 20));
-        assert!(fits(&[piece(100, 0)], 100, 0));
-        assert!(!fits(&[piece(0, 10), piece(90, 10)], 100, 19));
-        assert!(!fits(&[piece(0, 10), piece(5, 10)], 100, 20), "they overlap");
-        assert!(!fits(&[piece(95, 10)], 100, 10), "behind the end");
-        assert!(!fits(&[piece(u64::MAX, 2)], 100, 2));
     }
 }

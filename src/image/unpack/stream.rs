@@ -1,138 +1,179 @@
-//! What comes out of the pipe: hashed, counted, and held until it is used.
+//! A layer between the two processes: what the child does, and how this one sees it.
 
-use crate::error::{Error, Why};
-use crate::image::digest::{Digest, Sha256};
-use crate::image::store::named;
-use alloc::vec;
-use alloc::vec::Vec;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::{read, retry_on_intr};
+use super::super::digest::{Digest, Sha256};
+use super::super::progress::Progress;
+use super::failure::Failure;
+use super::input::{self, CONTENT, DIED, DIGEST, Ended, Input};
+use super::reader::Source;
+use super::{Blob, gzip, zstd};
+use crate::sys::ring::{self, Writer};
+use rustix::io::{Errno, pread, retry_on_intr};
 
-/// The archive, as it comes.
-pub struct Stream<'a> {
-    file: BorrowedFd<'a>,
-    hash: Option<Sha256>,
-    held: Vec<u8>,
-    used: usize,
-    filled: usize,
-    left: u64,
-    is_end: bool,
+/// How a layer is compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
 }
 
-const HELD_BYTES: usize = 256 * 1024;
+impl Compression {
+    /// By what the layer begins with.
+    ///
+    /// # Errors
+    ///
+    /// pread(2).
+    pub fn of(blob: &Blob<'_>) -> Result<Self, Errno> {
+        let mut start = [0; 4];
+        let mut filled = 0;
+        while let Some(rest) = start.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match retry_on_intr(|| pread(blob.file, &mut *rest, blob.start + filled as u64))? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        let start = start.get(..filled.min(usize::try_from(blob.bytes).unwrap_or(filled)));
+        Ok(match start.unwrap_or_default() {
+            start if start.starts_with(gzip::MAGIC) => Self::Gzip,
+            start if zstd::is_frame(start) => Self::Zstd,
+            _ => Self::None,
+        })
+    }
+}
+
+/// Reads the layer, checks it, and passes on what is in it: the child.
+///
+/// # Errors
+///
+/// Nobody takes it.
+pub fn feed(
+    blob: &Blob<'_>,
+    compression: Compression,
+    output: &mut Writer<'_>,
+) -> Result<(), Errno> {
+    let is_plain = compression == Compression::None;
+    let is_hashed = blob.digest.is_some() || is_plain && blob.content.is_some();
+    let mut input = Input::new(blob.file, blob.start, blob.bytes, is_hashed);
+    let passed = match compression {
+        Compression::None => input::copy(&mut input, output),
+        Compression::Gzip => gzip::decompress(&mut input, output),
+        Compression::Zstd => zstd::decompress(&mut input, output),
+    };
+    let position = input.position();
+    let end = match checked(passed, input, blob, is_plain) {
+        Ok(()) => Ended::Whole,
+        Err(ended) => ended,
+    };
+    output.finish(end.code(), position)
+}
+
+fn checked(
+    passed: Result<(), Ended>,
+    mut input: Input<'_>,
+    blob: &Blob<'_>,
+    is_plain: bool,
+) -> Result<(), Ended> {
+    // A layer that is not the one that is meant is damaged for that reason.
+    if let Err(Ended::Wrong(_)) = passed
+        && blob.digest.is_some()
+    {
+        loop {
+            let length = input.available()?.len();
+            if length == 0 {
+                break;
+            }
+            input.consume(length);
+        }
+    } else {
+        passed?;
+    }
+    if let Some(found) = input.hash().map(Sha256::finish) {
+        let differs = |wanted: Option<Digest>| wanted.is_some_and(|wanted| wanted != found);
+        if differs(blob.digest) {
+            return Err(DIGEST);
+        }
+        if is_plain && differs(blob.content) {
+            return Err(CONTENT);
+        }
+    }
+    passed
+}
+
+/// The archive as it comes from the child.
+pub struct Stream<'a> {
+    ring: ring::Reader<'a>,
+    hash: Option<(Sha256, Digest)>,
+    left: u64,
+    progress: &'a mut Progress,
+}
 
 impl<'a> Stream<'a> {
-    /// Reads from `file` no more than `limit` bytes; `hashed` says whether they are hashed.
+    /// Of which at most `left` bytes are taken, and whose digest is checked, if there is one.
+    pub fn new(
+        ring: ring::Reader<'a>,
+        digest: Option<Digest>,
+        left: u64,
+        progress: &'a mut Progress,
+    ) -> Self {
+        let hash = digest.map(|digest| (Sha256::new(), digest));
+        Self { ring, hash, left, progress }
+    }
+
+    /// How much more could have been taken.
     #[must_use]
-    pub fn new(file: &'a OwnedFd, hashed: bool, limit: u64) -> Self {
-        Self {
-            file: file.as_fd(),
-            hash: hashed.then(Sha256::new),
-            held: vec![0; HELD_BYTES],
-            used: 0,
-            filled: 0,
-            left: limit,
-            is_end: false,
-        }
+    pub fn left(&self) -> u64 {
+        self.left
     }
 
-    /// What is held.
-    #[must_use]
-    pub fn held(&self) -> &[u8] {
-        self.held.get(self.used..self.filled).unwrap_or_default()
-    }
-
-    /// Lets go of what was used.
-    pub fn advance(&mut self, count: usize) {
-        self.used = (self.used + count).min(self.filled);
-    }
-
-    /// Holds so many bytes, or all that are left.
+    /// Takes all the rest, and checks the digest.
     ///
     /// # Errors
     ///
-    /// read(2); that there is more than there may be.
-    pub fn hold(&mut self, wanted: usize) -> Result<(), Error<'static>> {
-        if wanted > self.held.len() - self.used {
-            self.held.copy_within(self.used..self.filled, 0);
-            self.filled -= self.used;
-            self.used = 0;
-            if wanted > self.held.len() {
-                self.held.resize(wanted, 0);
+    /// What the child says; the digest is another one.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        loop {
+            let length = self.window()?.len();
+            if length == 0 {
+                break;
             }
+            self.consume(length);
         }
-        while self.held().len() < wanted && !self.is_end {
-            self.read_some()?;
-        }
-        Ok(())
+        let differs = self.hash.take().is_some_and(|(hash, wanted)| hash.finish() != wanted);
+        if differs { Err(Failure::Source(CONTENT.code())) } else { Ok(()) }
     }
+}
 
-    /// Holds at least one byte, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Stream::hold`].
-    pub fn hold_some(&mut self) -> Result<(), Error<'static>> {
-        if self.used == self.filled {
-            (self.used, self.filled) = (0, 0);
-            if !self.is_end {
-                self.read_some()?;
+impl Source for Stream<'_> {
+    fn window(&mut self) -> Result<&[u8], Failure> {
+        let position = self.ring.position();
+        let is_empty = match self.ring.window() {
+            Ok(window) if window.len() as u64 > self.left => {
+                return Err(Failure::Limit("it is too large when it is unpacked"));
             }
-        }
-        Ok(())
-    }
-
-    fn read_some(&mut self) -> Result<(), Error<'static>> {
-        let free = self.held.get_mut(self.filled..).unwrap_or_default();
-        let count = retry_on_intr(|| read(self.file, &mut *free))
-            .map_err(|errno| named("read", b"the layer", Why::Errno(errno)))?;
-        if let Some(hash) = &mut self.hash {
-            hash.update(free.get(..count).unwrap_or_default());
-        }
-        self.filled += count;
-        self.is_end = count == 0;
-        let Some(left) = self.left.checked_sub(count as u64) else {
-            let why = "the image is larger than 64 GiB when it is unpacked";
-            return Err(named("unpack", b"the layer", Why::Text(why)));
+            Ok(window) => window.is_empty(),
+            Err(Errno::PIPE | Errno::CONNRESET) => return Err(Failure::Source(DIED.code())),
+            Err(errno) => return Err(errno.into()),
         };
-        self.left = left;
-        Ok(())
-    }
-
-    /// Skips so many bytes; false if there are not so many.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Stream::hold`].
-    pub fn skip(&mut self, mut count: u64) -> Result<bool, Error<'static>> {
-        while count > 0 {
-            self.hold_some()?;
-            let here = count.min(self.held().len() as u64);
-            if here == 0 {
-                return Ok(false);
-            }
-            self.advance(here as usize);
-            count -= here;
+        if self.ring.position() != position {
+            self.progress.reached(self.ring.position());
         }
-        Ok(true)
-    }
-
-    /// Reads what stands behind the end of the archive, which is hashed, too.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Stream::hold`].
-    pub fn drain(&mut self) -> Result<(), Error<'static>> {
-        while !self.is_end {
-            (self.used, self.filled) = (0, 0);
-            self.read_some()?;
+        match self.ring.end() {
+            Some(end) if is_empty && Ended::of(end) != Ended::Whole => Err(Failure::Source(end)),
+            // It is there already.
+            _ => Ok(self.ring.window()?),
         }
-        Ok(())
     }
 
-    /// The digest of all of it, and what is left of the limit.
-    pub fn finish(self, limit: &mut u64) -> Option<Digest> {
-        *limit = self.left;
-        self.hash.map(Sha256::finish)
+    fn consume(&mut self, bytes: usize) {
+        if let Some((hash, _)) = &mut self.hash
+            && let Ok(window) = self.ring.window()
+        {
+            hash.update(window.get(..bytes).unwrap_or_default());
+        }
+        self.left = self.left.saturating_sub(bytes as u64);
+        self.ring.consume(bytes);
     }
 }
