@@ -145,6 +145,15 @@ impl Cache {
         keep(path.as_bytes().to_vec()).unwrap_or_default()
     }
 
+    /// Where something of a layer is that is being made.
+    #[must_use]
+    pub(super) fn path_of_partial(&self, layer: &Digest, name: &CStr) -> &'static CStr {
+        let mut path = Text::new();
+        path.push_raw(self.path.as_bytes()).push("/layers/").push_raw(layer.hex().as_bytes());
+        path.push(".partial/").push_raw(name.to_bytes());
+        keep(path.as_bytes().to_vec()).unwrap_or_default()
+    }
+
     /// Holds a layer, so that nobody removes it; None if it is not there.
     ///
     /// # Errors

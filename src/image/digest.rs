@@ -46,6 +46,16 @@ impl Digest {
         text
     }
 
+    /// What stands for a layer above those that this one stands for; OCI image specification, "Layer
+    /// `ChainID`".
+    #[must_use]
+    pub fn chained(&self, layer: &Self) -> Self {
+        let mut text = Text::new();
+        text.push("sha256:").push_raw(self.hex().as_bytes());
+        text.push(" sha256:").push_raw(layer.hex().as_bytes());
+        Self::of(text.as_bytes())
+    }
+
     /// Of this.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {

@@ -10,6 +10,7 @@ mod entry;
 pub mod etc;
 pub mod kept;
 pub mod manifest;
+mod over;
 mod platform;
 pub mod progress;
 mod prune;
@@ -23,24 +24,30 @@ pub mod whole;
 pub use prune::{Pruned, prune};
 
 use crate::container::ImageFile;
-use crate::error::Error;
+use crate::error::{Error, Object, Operation};
 use alloc::vec::Vec;
 use cache::Cache;
 use config::Config;
 use core::ffi::CStr;
 use digest::Digest;
 use manifest::Layer;
+use over::Over;
 use progress::Progress;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, chmodat};
 use store::Store;
 use unpack::{Blob, Destination, Form, Limits, Owners, unpack};
+
+static SET: Operation = Operation { on: Object::Target, ..Operation::new("set up") };
+/// What the root of an image has if it does not say.
+const ROOT_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// An image that was found.
 pub struct Opened {
     store: Store,
     /// What it says about itself.
     pub config: Config,
-    /// What stands for each layer in the cache, the lowest first.
+    /// What stands for each layer and those below it, the lowest first.
     pub layers: Vec<Digest>,
     parts: Vec<Layer>,
 }
@@ -55,7 +62,8 @@ pub fn open<'a>(wanted: &ImageFile<'a>) -> Result<Opened, Error<'a>> {
     let image = manifest::read(&store, wanted)?;
     let mut layers = Vec::new();
     for layer in &image.layers {
-        layers.push(layer.content.unwrap_or_else(|| store.identity()));
+        let own = layer.content.unwrap_or_else(|| store.identity());
+        layers.push(layers.last().map_or(own, |below: &Digest| below.chained(&own)));
     }
     Ok(Opened { store, config: image.config, layers, parts: image.layers })
 }
@@ -104,10 +112,26 @@ impl Opened {
     ) -> Result<(), Error<'static>> {
         let form = Form::Overlay { privileged: cache.is_privileged() };
         let mut spent = Limits::DEFAULT;
+        let mut below: Vec<&CStr> = Vec::new();
+        // So that nobody removes what is built upon.
+        let mut held = Vec::new();
         for (layer, part) in self.layers.iter().zip(&self.parts) {
             cache.make(layer, &mut |folder| {
-                self.unpack(part, Destination { folder, form, owners }, &mut spent, is_quiet)
+                let mut unpack = |folder: BorrowedFd<'_>, form| {
+                    self.unpack(part, Destination { folder, form, owners }, &mut spent, is_quiet)
+                };
+                let over = Over::begin(cache, layer, &below, folder);
+                let Some(over) = over else {
+                    // Where nothing is said about the root.
+                    cache::said(chmodat(folder, c".", ROOT_MODE, AtFlags::empty()), &SET, c"/")?;
+                    return unpack(folder, if below.is_empty() { Form::Tree } else { form });
+                };
+                let unpacked = unpack(over.root.as_fd(), Form::Tree);
+                let ended = over.end();
+                unpacked.and_then(|()| cache::said(ended, &SET, c"/"))
             })?;
+            held.push(cache.hold(layer)?);
+            below.insert(0, cache.path_of(layer));
         }
         Ok(())
     }
@@ -123,6 +147,7 @@ impl Opened {
         owners: Owners,
         is_quiet: bool,
     ) -> Result<(), Error<'static>> {
+        cache::said(chmodat(folder, c".", ROOT_MODE, AtFlags::empty()), &SET, c"/")?;
         let mut spent = Limits::DEFAULT;
         for part in &self.parts {
             let into = Destination { folder, form: Form::Tree, owners };

@@ -77,13 +77,7 @@ pub fn prepare(
         upper = make_upper(&onto, topmost).doing(&OVERLAY)?;
         work = make_folder(&onto, c"work").doing(&OVERLAY)?;
     }
-    let mut below = Name::new();
-    for layer in layers.iter().flatten() {
-        below
-            .push(if below.len() == 0 { b"" } else { b":" })
-            .push(DescriptorPath::of(layer).bytes());
-    }
-    let wanted = Overlay { lower: below, upper, work, privileged, attributes };
+    let wanted = Overlay { lower: joined(&layers), upper, work, privileged, attributes };
     let mounted = if wanted.lower.len() < SETTING_BYTES {
         wanted.mount().and_then(|overlay| attach(&overlay, &onto).map(|()| overlay))
     } else {
@@ -91,6 +85,35 @@ pub fn prepare(
         wanted.mount_by_path(&onto).and_then(|()| open_directory(top))
     };
     mounted.doing(&OVERLAY)
+}
+
+/// Mounts, nowhere, an overlay of these directories, the topmost first: what is written there is in
+/// `upper`, which lies beside `work`.
+///
+/// # Errors
+///
+/// open(2), and those of mounting.
+pub fn over(
+    lower: &[&CStr],
+    upper: &CStr,
+    work: &CStr,
+    privileged: bool,
+) -> Result<OwnedFd, Errno> {
+    let mut layers = [const { None }; LAYERS_MAX];
+    open_all(lower, &mut layers)?;
+    let (upper, work) = (open_directory(upper)?, open_directory(work)?);
+    let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let below = joined(&layers);
+    if below.len() < SETTING_BYTES {
+        fsconfig_set_string(&wanted, c"lowerdir", below.as_c_str()?)?;
+    } else {
+        // One after the other, from Linux 6.8 on.
+        for layer in layers.iter().flatten() {
+            let layer = DescriptorPath::of(layer);
+            fsconfig_set_string(&wanted, c"lowerdir+", layer.as_c_str()?)?;
+        }
+    }
+    make(&wanted, &upper, &work, privileged, MountAttrFlags::empty())
 }
 
 /// Whether this kernel has overlays for who makes them; None if that has to be tried. Without root
@@ -144,14 +167,7 @@ impl Overlay {
     fn mount(&self) -> Result<OwnedFd, Errno> {
         let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_set_string(&wanted, c"lowerdir", self.lower.as_c_str()?)?;
-        let (upper, work) = (DescriptorPath::of(&self.upper), DescriptorPath::of(&self.work));
-        fsconfig_set_string(&wanted, c"upperdir", upper.as_c_str()?)?;
-        fsconfig_set_string(&wanted, c"workdir", work.as_c_str()?)?;
-        if !self.privileged {
-            fsconfig_set_flag(&wanted, c"userxattr")?;
-        }
-        fsconfig_create(&wanted)?;
-        fsmount(&wanted, FsMountFlags::FSMOUNT_CLOEXEC, self.attributes)
+        make(&wanted, &self.upper, &self.work, self.privileged, self.attributes)
     }
 
     /// The way for many layers.
@@ -164,6 +180,35 @@ impl Overlay {
         let (place, flags) = (DescriptorPath::of(onto), as_flags(self.attributes));
         mount(c"overlay", place.as_c_str()?, c"overlay", flags, settings.as_c_str()?)
     }
+}
+
+/// Makes the overlay whose lower layers are set.
+fn make(
+    wanted: &OwnedFd,
+    upper: &OwnedFd,
+    work: &OwnedFd,
+    privileged: bool,
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
+    let (upper, work) = (DescriptorPath::of(upper), DescriptorPath::of(work));
+    fsconfig_set_string(wanted, c"upperdir", upper.as_c_str()?)?;
+    fsconfig_set_string(wanted, c"workdir", work.as_c_str()?)?;
+    if !privileged {
+        fsconfig_set_flag(wanted, c"userxattr")?;
+    }
+    fsconfig_create(wanted)?;
+    fsmount(wanted, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// The names of open layers, with colons between them.
+fn joined(layers: &[Option<OwnedFd>]) -> Name<SETTINGS_BYTES> {
+    let mut below = Name::new();
+    for layer in layers.iter().flatten() {
+        below
+            .push(if below.len() == 0 { b"" } else { b":" })
+            .push(DescriptorPath::of(layer).bytes());
+    }
+    below
 }
 
 /// The root of the overlay has the attributes of its upper layer: those of the topmost directory.

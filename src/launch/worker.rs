@@ -18,6 +18,8 @@ use rustix::process::{
 
 static START: Operation = Operation::new("start a process in a user namespace");
 
+/// With mounts of its own, it may mount the layers that it builds upon.
+const OWN: Namespaces = Namespaces::USER.and(Namespaces::MOUNT);
 const STACK_BYTES: usize = 512 * 1024;
 
 /// The ids that the work is done with.
@@ -82,7 +84,7 @@ pub fn run(ids: Ids, work: Work<'_>) -> Result<(), Error<'static>> {
             }
         }
     };
-    let cloned = clone(&mut stack, Memory::Copied, Namespaces::USER, &mut child);
+    let cloned = clone(&mut stack, Memory::Copied, OWN, &mut child);
     let worker = cloned.map_err(failed)?;
     let mapped = match ids.maps {
         Maps::None | Maps::Own => Ok(()),

@@ -2,7 +2,7 @@
 //! when a run is killed.
 
 use crate::archives::{Entry, tar};
-use crate::layouts::{Image, Layout, Packing, busybox, digest, launcher};
+use crate::layouts::{Image, Layout, Packing, busybox, chain, digest, launcher};
 use crate::util::{ORDINARY, Scratch, is_root, run, tests};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -64,11 +64,11 @@ fn a_second_run_unpacks_nothing() {
         (path.clone(), files.ino(), files.ctime_nsec())
     };
     let before: Vec<_> = entries(&scratch).iter().map(seen).collect();
-    let hex = &digest(&layer)[7..];
+    let hex = &chain(&[&tar(busybox()), &layer])[7..];
     assert_eq!(before.len(), 2);
     assert!(before.iter().any(|(path, ..)| path.ends_with(hex)), "{before:?}");
     // It cannot unpack what is not there any more.
-    fs::remove_file(scratch.path("image/blobs/sha256").join(hex)).unwrap();
+    fs::remove_file(scratch.path("image/blobs/sha256").join(&digest(&layer)[7..])).unwrap();
     assert_eq!(inside(&scratch, "image", &[], "cat /file"), "once");
     assert_eq!(entries(&scratch).iter().map(seen).collect::<Vec<_>>(), before);
 }
@@ -128,6 +128,7 @@ fn a_killed_run_leaves_nothing_that_counts() {
             entries(&scratch).into_iter().find(|path| path.to_str().unwrap().contains(name));
         found.and_then(|path| fs::read_dir(path.join("files")).ok()).map_or(0, Iterator::count)
     };
+    let hex = &chain(&[&tar(busybox()), &layer])[7..];
     until(|| files(hex) > 2);
     killed.kill().unwrap();
     killed.wait().unwrap();

@@ -56,6 +56,13 @@ pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", &printed[..64])
 }
 
+/// What stands for the last of these layers over the others; OCI image specification, "Layer `ChainID`".
+pub fn chain(layers: &[&[u8]]) -> String {
+    let mut digests = layers.iter().map(|layer| digest(layer));
+    let first = digests.next().unwrap();
+    digests.fold(first, |below, layer| digest(format!("{below} {layer}").as_bytes()))
+}
+
 /// One image, before it is written.
 #[derive(Clone)]
 pub struct Image {

@@ -145,7 +145,7 @@ fn unpack_into(
     drop(writer);
     let hash = blob.content.filter(|_| compression != Compression::None);
     let mut stream = Stream::new(reader, hash, limits.bytes, progress);
-    let mut unpacked = write_files(&mut stream, into, &mut limits.entries, entry, blob.name);
+    let mut unpacked = write_files(&mut stream, into, &mut limits.entries, entry, blob);
     if let Ok(()) | Err(Failure::Archive(_)) = unpacked {
         // If the layer is not the one that is meant, that is what is wrong.
         unpacked = match (unpacked, stream.finish()) {
@@ -171,8 +171,9 @@ fn write_files(
     into: &Destination<'_>,
     entries: &mut u64,
     entry: &mut Entry,
-    layer: &[u8],
+    blob: &Blob<'_>,
 ) -> Result<(), Failure> {
+    let is_checked = blob.digest.is_some() || blob.content.is_some();
     let mut files = Files::new(into)?;
     let mut reader = Reader::new(stream);
     while reader.next(entry)? {
@@ -180,7 +181,10 @@ fn write_files(
         files.put(entry, &mut reader)?;
     }
     entry.name.clear();
-    tell(&files.left_out, layer);
+    if !reader.has_end() && !is_checked {
+        return Err(Failure::Archive("it ends without the mark of an end: it is cut off"));
+    }
+    tell(&files.left_out, blob.name);
     files.folders.finish()
 }
 
@@ -188,15 +192,19 @@ fn write_files(
 fn tell(left_out: &write::LeftOut, layer: &[u8]) {
     let mut text = Text::new();
     for (count, what) in
-        [(left_out.devices, " devices"), (left_out.attributes, " extended attributes")]
+        [(left_out.devices, "devices: "), (left_out.attributes, "extended attributes: ")]
     {
         if count > 0 {
-            text.push(if text.is_empty() { "mini-container: left out " } else { " and " });
-            text.push_number(count).push(what);
+            if text.is_empty() {
+                text.push("mini-container: left out of ").push_name(layer).push(", ");
+            } else {
+                text.push(", ");
+            }
+            text.push(what).push_number(count);
         }
     }
     if !text.is_empty() {
-        text.push(" of ").push_name(layer).push(", which take privilege or another file system\n");
+        text.push(" (they take privilege, or another file system)\n");
         // Nobody is told, then.
         let _ = text.write_to(standard_error());
     }

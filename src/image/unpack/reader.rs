@@ -71,6 +71,9 @@ pub struct Reader<S> {
     padding: u64,
     /// The extended header for all entries that follow.
     global: Vec<u8>,
+    /// Whether nothing was read yet, and whether the mark of the end was.
+    is_new: bool,
+    has_end: bool,
     /// Of the next entry: a name, a target, an extended header.
     name: Vec<u8>,
     target: Vec<u8>,
@@ -88,7 +91,22 @@ impl<S: Source> Reader<S> {
     #[must_use]
     pub fn new(source: S) -> Self {
         let (name, target, extended) = (Vec::new(), Vec::new(), Vec::new());
-        Self { source, left: 0, padding: 0, global: Vec::new(), name, target, extended }
+        Self {
+            source,
+            is_new: true,
+            has_end: false,
+            left: 0,
+            padding: 0,
+            global: Vec::new(),
+            name,
+            target,
+            extended,
+        }
+    }
+
+    /// Whether the archive has said that this is its end; some do not.
+    pub fn has_end(&self) -> bool {
+        self.has_end
     }
 
     /// Where the bytes come from.
@@ -104,7 +122,11 @@ impl<S: Source> Reader<S> {
     /// The archive is malformed; those of the source.
     pub fn next(&mut self, entry: &mut Entry) -> Result<bool, Failure> {
         self.source.skip(self.left)?;
-        self.source.skip(self.padding)?;
+        match self.source.skip(self.padding) {
+            // Some leave out what would fill the last block.
+            Err(CUT_OFF) => {}
+            skipped => skipped?,
+        }
         (self.left, self.padding) = (0, 0);
         self.name.clear();
         self.target.clear();
@@ -113,19 +135,26 @@ impl<S: Source> Reader<S> {
         let mut is_end = false;
         loop {
             let Some(block) = block(&mut self.source)? else {
+                if self.is_new {
+                    return Err(Failure::Archive(
+                        "there is nothing in it, not even an empty archive",
+                    ));
+                }
                 // Some leave the empty blocks at the end out.
                 let is_whole = self.name.is_empty() && self.extended.is_empty();
                 return if is_whole { Ok(false) } else { Err(CUT_OFF) };
             };
+            self.is_new = false;
             let header = Header::new(&block);
             if header.is_empty() {
                 if is_end {
                     return Ok(false);
                 }
                 is_end = true;
+                self.has_end = true;
                 continue;
             }
-            is_end = false;
+            (is_end, self.has_end) = (false, false);
             header.check()?;
             let limit = EXTENDED_BYTES_MAX;
             match header.kind() {

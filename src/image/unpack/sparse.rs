@@ -12,6 +12,8 @@ pub struct Sparse {
     parts: Vec<(u64, u64)>,
     /// With the holes.
     pub bytes: u64,
+    /// How many parts are said to be there.
+    count: Option<u64>,
     /// Where a part was said to begin whose length has not been said yet.
     begun: Option<u64>,
 }
@@ -44,6 +46,7 @@ impl Sparse {
     pub fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         match key {
             b"size" | b"realsize" => self.bytes = pax::number(value)?,
+            b"numblocks" => self.count = Some(pax::number(value)?),
             b"offset" => self.begun = Some(pax::number(value)?),
             b"numbytes" => {
                 let place = self.begun.take().ok_or(WRONG)?;
@@ -77,7 +80,9 @@ impl Sparse {
         let end = self.parts.last().map_or(0, |(place, bytes)| place + bytes);
         // None of them overlaps another, so the sum is at most the end of the last.
         let all: u64 = self.parts.iter().map(|(_, bytes)| bytes).sum();
-        if end > self.bytes || all != stored || i64::try_from(self.bytes).is_err() {
+        let count = self.parts.len() as u64;
+        let is_count = self.count.is_none_or(|said| said == count);
+        if end > self.bytes || all != stored || !is_count || i64::try_from(self.bytes).is_err() {
             return Err(WRONG);
         }
         Ok(())

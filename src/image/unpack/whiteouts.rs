@@ -4,7 +4,7 @@
 
 use super::attributes::set_opaque;
 use super::failure::Failure;
-use super::folders::{Folder, Missing};
+use super::folders::{Folder, Missing, c_str};
 use super::made::Made;
 use super::names::Path;
 use super::write::Files;
@@ -91,22 +91,43 @@ fn empty_old(
     made: Option<&Made>,
     depth: usize,
 ) -> Result<(), Failure> {
-    // Names are read before any is removed, since reading a directory that changes may miss some.
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    list(folder, |name| names.push(name.to_bytes_with_nul().to_vec()))?;
-    for name in &names {
-        remove_old(folder.as_fd(), id, super::folders::c_str(name), made, depth)?;
+    for name in &names(folder)? {
+        remove_old(folder.as_fd(), id, c_str(name), made, depth)?;
     }
     Ok(())
+}
+
+/// Reads all names before any is removed, since reading a directory that changes may miss some.
+fn names(folder: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    list(folder, |name| names.push(name.to_bytes_with_nul().to_vec()))?;
+    Ok(names)
 }
 
 /// Removes whatever has this name; nothing is fine, too.
 pub fn remove(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     match unlinkat(folder, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => remove_tree(folder, name),
+        Err(Errno::ISDIR | Errno::PERM) => match remove_tree(folder, name) {
+            // What lies below in an overlay is not moved.
+            Err(Errno::XDEV) => remove_in_place(folder, name, DEPTH_MAX),
+            answer => answer,
+        },
         Err(Errno::NOENT) => Ok(()),
         answer => answer,
     }
+}
+
+fn remove_in_place(folder: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<(), Errno> {
+    let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
+    let inner = openat(folder, name, FOLDER, Mode::empty())?;
+    for name in &names(&inner)? {
+        let name = c_str(name);
+        match unlinkat(&inner, name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => remove_in_place(inner.as_fd(), name, depth)?,
+            answer => answer?,
+        }
+    }
+    unlinkat(folder, name, AtFlags::REMOVEDIR)
 }
 
 /// Whether there is nothing in a directory.

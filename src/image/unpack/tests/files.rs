@@ -114,6 +114,19 @@ fn what_would_lead_out_is_refused_and_named() {
 }
 
 #[test]
+fn what_is_behind_the_last_entry_may_be_missing() {
+    let scratch = Scratch::new("unpadded");
+    let mut archive = Archive::default();
+    archive.file("a", &[1; 700]);
+    for length in [1536, 1300, 512 + 700] {
+        unpack(&archive.0[..length], &scratch.root(), Form::Tree).unwrap();
+    }
+    for length in [512 + 699, 513, 511, 1, 0] {
+        unpack(&archive.0[..length], &scratch.root(), Form::Tree).unwrap_err();
+    }
+}
+
+#[test]
 fn a_link_that_was_there_is_not_written_through() {
     let scratch = Scratch::new("through");
     symlink("../outside", scratch.root().join("l")).unwrap();
