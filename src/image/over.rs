@@ -45,13 +45,11 @@ impl Over {
             let work = cache.path_of_partial(layer, WORK);
             overlay::over(lower, upper, work, cache.is_privileged())
         });
-        match root {
-            Ok(root) => Some(Self { root, entry }),
-            Err(_) => {
-                let _ = remove_tree(entry.as_fd(), WORK);
-                None
-            }
+        if let Ok(root) = root {
+            return Some(Self { root, entry });
         }
+        let _ = remove_tree(entry.as_fd(), WORK);
+        None
     }
 
     /// Unmounts it.

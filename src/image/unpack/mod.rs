@@ -122,14 +122,14 @@ pub fn unpack(
     let mut entry = Entry::default();
     // The modes are meant as they stand.
     let callers = umask(Mode::empty());
-    let unpacked = unpack_into(blob, &into, limits, progress, &mut entry);
+    let unpacked = unpack_into(blob, into, limits, progress, &mut entry);
     umask(callers);
     unpacked.map_err(|failure| error(failure, &entry.name, blob.name))
 }
 
 fn unpack_into(
     blob: &Blob<'_>,
-    into: &Destination<'_>,
+    into: Destination<'_>,
     limits: &mut Limits,
     progress: &mut Progress,
     entry: &mut Entry,
@@ -168,13 +168,13 @@ fn unpack_into(
 
 fn write_files(
     stream: &mut Stream<'_>,
-    into: &Destination<'_>,
+    into: Destination<'_>,
     entries: &mut u64,
     entry: &mut Entry,
     blob: &Blob<'_>,
 ) -> Result<(), Failure> {
     let is_checked = blob.digest.is_some() || blob.content.is_some();
-    let mut files = Files::new(into)?;
+    let mut files = Files::new(&into)?;
     let mut reader = Reader::new(stream);
     while reader.next(entry)? {
         *entries = entries.checked_sub(1).ok_or(Failure::Limit("it has too many files"))?;
