@@ -54,6 +54,10 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
             members.push(Member { name, start, bytes: entry.bytes, target });
         }
     }
+    // Nobody leaves the mark of the end out here, so it is cut off.
+    if !reader.has_end() {
+        return Err(damaged(&CUT_OFF));
+    }
     Ok(Some(members))
 }
 

@@ -18,6 +18,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod probe;
 pub mod process;
+pub mod processor;
 pub mod ring;
 pub mod seccomp;
 pub mod signals;

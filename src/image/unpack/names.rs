@@ -21,7 +21,7 @@ const NAME_BYTES_MAX: usize = 255;
 pub const DEPTH_MAX: usize = 768;
 
 impl Path {
-    /// Takes a name apart; an absolute one is one in the root, as Docker and Podman have it.
+    /// Takes a name apart. An absolute one is a name in the root; [`Self::is_absolute`] tells.
     ///
     /// # Errors
     ///
@@ -55,6 +55,13 @@ impl Path {
             return bad("it lies too deep");
         }
         Ok(())
+    }
+
+    /// Whether it is that of something in a root and not of the root itself, which nobody who means
+    /// well writes so.
+    #[must_use]
+    pub fn is_absolute(&self, name: &[u8]) -> bool {
+        name.starts_with(b"/") && !self.ends.is_empty()
     }
 
     /// How many parts there are.

@@ -122,10 +122,9 @@ impl<S: Source> Reader<S> {
     /// The archive is malformed; those of the source.
     pub fn next(&mut self, entry: &mut Entry) -> Result<bool, Failure> {
         self.source.skip(self.left)?;
-        match self.source.skip(self.padding) {
-            // Some leave out what would fill the last block.
-            Err(CUT_OFF) => {}
-            skipped => skipped?,
+        // Some leave out what would fill the last block, and the mark of the end.
+        if self.padding > 0 && !self.source.window()?.is_empty() {
+            self.source.skip(self.padding)?;
         }
         (self.left, self.padding) = (0, 0);
         self.name.clear();

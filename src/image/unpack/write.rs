@@ -93,6 +93,9 @@ impl Files {
             self.folders.leave_to(0)?;
             return self.describe_folder(entry);
         };
+        if path.is_absolute(&entry.name) {
+            return Err(Failure::Archive("its name is absolute"));
+        }
         let is_mark = |index| path.part(index).starts_with(b".wh.");
         if (0..last).any(is_mark) {
             return Ok(());

@@ -76,6 +76,7 @@ fn what_would_lead_out_is_refused_and_named() {
     let long = "x".repeat(98);
     let cases: &[(&str, Build)] = &[
         ("../outside", |archive, name| archive.file(name, b"bad")),
+        ("/outside", |archive, name| archive.file(name, b"bad")),
         ("/../outside", |archive, name| archive.file(name, b"bad")),
         ("a/../../outside", |archive, name| archive.file(name, b"bad")),
         ("l/outside", |archive, name| archive.link("l", "..").link("l", "../x").file(name, b"")),
@@ -118,10 +119,10 @@ fn what_is_behind_the_last_entry_may_be_missing() {
     let scratch = Scratch::new("unpadded");
     let mut archive = Archive::default();
     archive.file("a", &[1; 700]);
-    for length in [1536, 1300, 512 + 700] {
+    for length in [1536, 512 + 700] {
         unpack(&archive.0[..length], &scratch.root(), Form::Tree).unwrap();
     }
-    for length in [512 + 699, 513, 511, 1, 0] {
+    for length in [1300, 512 + 699, 513, 511, 1, 0] {
         unpack(&archive.0[..length], &scratch.root(), Form::Tree).unwrap_err();
     }
 }
