@@ -1,76 +1,8 @@
-//! The lists and descriptions of an image: texts with NUL bytes between them, the first of which is the
-//! index (or, if it begins with `[`, Docker's list). `@N` in a text stands for the digest of text N,
-//! which comes behind it, so that the fuzzer gets past the digests.
+//! The lists of an image; see `targets.rs`.
 #![no_main]
+#![allow(dead_code, reason = "each target is one of several")]
 
-use libfuzzer_sys::fuzz_target;
-use mini_container::container::ImageFile;
-use mini_container::image::digest::Digest;
-use mini_container::image::manifest;
-use mini_container::image::store::Store;
-use rustix::fs::{MemfdFlags, memfd_create};
+#[path = "../targets.rs"]
+mod targets;
 
-fuzz_target!(|data: &[u8]| {
-    let texts: Vec<&[u8]> = data.split(|byte| *byte == 0).take(10).collect();
-    let mut digests = vec![String::new(); texts.len()];
-    let mut archive = Vec::new();
-    for (index, text) in texts.iter().enumerate().rev() {
-        let text = filled_in(text, &digests);
-        let digest = Digest::of(&text);
-        let hex = String::from_utf8_lossy(digest.hex().as_bytes()).into_owned();
-        let name = match (index, text.first()) {
-            (0, Some(b'[')) => "manifest.json".to_string(),
-            (0, _) => "index.json".to_string(),
-            _ => format!("blobs/sha256/{hex}"),
-        };
-        digests[index] = format!("sha256:{hex}");
-        add(&mut archive, &name, &text);
-        if name == "index.json" {
-            add(&mut archive, "oci-layout", b"{}");
-        }
-    }
-    archive.extend_from_slice(&[0; 1024]);
-    let file = memfd_create("image", MemfdFlags::CLOEXEC).expect("memory is a file");
-    assert_eq!(rustix::io::write(&file, &archive), Ok(archive.len()));
-    let Ok(store) = Store::of(file) else { return };
-    for platform in [None, Some(c"linux/arm64")] {
-        let _ = manifest::read(&store, &ImageFile { file: c"image", platform, tag: None });
-    }
-    let _ = manifest::read(&store, &ImageFile { file: c"image", platform: None, tag: Some(c"a") });
-});
-
-/// Puts digests in the places of `@N`.
-fn filled_in(text: &[u8], digests: &[String]) -> Vec<u8> {
-    let mut filled = Vec::new();
-    let mut bytes = text.iter().copied();
-    while let Some(byte) = bytes.next() {
-        match (byte, bytes.clone().next()) {
-            (b'@', Some(digit @ b'0'..=b'9')) => {
-                bytes.next();
-                let digest = digests.get(usize::from(digit - b'0'));
-                filled.extend_from_slice(digest.map_or(b"", |digest| digest.as_bytes()));
-            }
-            _ => filled.push(byte),
-        }
-    }
-    filled
-}
-
-/// Adds a file to a tar archive.
-fn add(archive: &mut Vec<u8>, name: &str, content: &[u8]) {
-    let mut header = [0; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[100..107].copy_from_slice(b"0000644");
-    header[108..115].copy_from_slice(b"0000000");
-    header[116..123].copy_from_slice(b"0000000");
-    header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
-    header[136..147].copy_from_slice(b"00000000000");
-    header[156] = b'0';
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    header[148..156].copy_from_slice(b"        ");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    archive.extend_from_slice(&header);
-    archive.extend_from_slice(content);
-    archive.resize(archive.len().next_multiple_of(512), 0);
-}
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::image_json(data));

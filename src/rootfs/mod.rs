@@ -7,7 +7,7 @@ mod copy;
 pub mod elf;
 pub mod ld_so_cache;
 mod meaning;
-mod script;
+pub mod script;
 mod search;
 mod tree;
 

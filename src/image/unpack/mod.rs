@@ -13,7 +13,7 @@ mod gzip;
 mod header;
 mod input;
 mod made;
-mod names;
+pub mod names;
 mod pax;
 pub mod reader;
 mod sparse;
