@@ -29,6 +29,7 @@ mod process;
 mod programs;
 mod rootfs;
 mod rootfs_search;
+mod rootfs_system;
 mod signals;
 mod trees;
 mod tutorial;
@@ -55,6 +56,7 @@ fn main() {
         ("programs", programs::TESTS),
         ("rootfs", rootfs::TESTS),
         ("rootfs_search", rootfs_search::TESTS),
+        ("rootfs_system", rootfs_system::TESTS),
         ("signals", signals::TESTS),
         ("unprivileged", unprivileged::TESTS),
         ("errors", errors::TESTS),
