@@ -249,6 +249,9 @@ fn form_of(file: &OwnedFd, bytes: u64) -> Result<Form, Error<'static>> {
     let filled = fill(file.as_fd(), 0, &mut magic).doing(&READ);
     let filled = filled.map_err(|fault| fault.into_error(b"the image", b""))?;
     let magic = magic.get(..filled).unwrap_or_default();
+    if magic.is_empty() {
+        return Err(named("read", b"the image", Why::Text("it is empty")));
+    }
     if magic.starts_with(GZIP) || magic.starts_with(ZSTD) {
         return Ok(Form::Root);
     }

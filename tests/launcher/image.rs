@@ -99,7 +99,9 @@ fn a_file_that_is_no_image() {
     scratch.folder("folder");
     let image = |file| run(&mut launcher(&scratch, &["--image", file, "/bin/true"]));
     image("text").fails(125, &["mini-container: ", "archive"]);
-    image("folder").fails(125, &["mini-container: ", "manifest.json", "folder"]);
+    image("folder").fails(125, &["image folder: has no image in it", "\nhint: ", "index.json"]);
+    fs::write(scratch.path("empty"), "").unwrap();
+    image("empty").fails(125, &["it is empty"]);
     image("nothing").fails(125, &["open the image nothing: No such file", "\nhint: "]);
     image("/dev/null").fails(125, &["/dev/null", "neither a folder nor a file"]);
 }
@@ -322,7 +324,7 @@ fn a_cut_off_or_empty_file() {
     let scratch = Scratch::new();
     Layout::of(&named("it")).write_tar(&scratch.path("whole"));
     let whole = fs::read(scratch.path("whole")).unwrap();
-    for length in [0, 1, 511, 512, 5000, whole.len() / 2, whole.len() - 2048] {
+    for length in [0, 1, 511, 700, 5000, whole.len() / 2, whole.len() - 2048] {
         fs::write(scratch.path("cut"), &whole[..length]).unwrap();
         let ended = run(&mut launcher(&scratch, &["--image", "cut", "cat", "/name"]));
         assert_eq!(ended.status, 125, "{length} bytes: {}", ended.errors);
