@@ -99,7 +99,7 @@ fn a_file_that_is_no_image() {
     scratch.folder("folder");
     let image = |file| run(&mut launcher(&scratch, &["--image", file, "/bin/true"]));
     image("text").fails(125, &["mini-container: ", "archive"]);
-    image("folder").fails(125, &["image folder: has no image in it", "\nhint: ", "index.json"]);
+    image("folder").fails(125, &["image folder: ", "oci-layout", "manifest.json", "\nhint: "]);
     fs::write(scratch.path("empty"), "").unwrap();
     image("empty").fails(125, &["it is empty"]);
     image("nothing").fails(125, &["open the image nothing: No such file", "\nhint: "]);
