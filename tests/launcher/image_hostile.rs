@@ -139,7 +139,7 @@ fn sizes_that_lie() {
 
 fn archives_that_are_damaged() {
     let whole = tar([Entry::file("first", "x"), Entry::file("second", vec![b'x'; 5000])]);
-    for length in [1, 511, 700, 1500, 2048, 3000, 6000] {
+    for length in [1, 511, 1500, 2048, 3000, 6000] {
         Watched::of(&whole[..length]).is_refused(&[]);
     }
     Watched::of(&tar([Entry::file("summed wrongly", "").with_wrong_checksum()])).is_refused(&[]);
