@@ -41,7 +41,7 @@ pub fn archive(data: &[u8]) {
     let _ = walk(&data, |entry, content| {
         bytes += content.len();
         if path.set(&entry.name).is_ok() {
-            for index in 0..path.len() {
+            for index in 0..path.depth() {
                 let part = path.part(index).strip_suffix(b"\0").expect("each is ended by one");
                 assert!(!matches!(part, b"" | b"." | b".."), "{part:?} would lead elsewhere");
                 assert!(part.len() < 256 && !part.contains(&0) && !part.contains(&b'/'));

@@ -222,12 +222,13 @@ fn set_user<'a>(
     typed: Option<&CStr>,
     whose: &Whose,
 ) -> Result<(), Error<'a>> {
-    let mut passwd = Vec::new();
-    let mut group = Vec::new();
-    for (name, content) in [(c"passwd", &mut passwd), (c"group", &mut group)] {
-        *content = image::etc::read(layers, name).unwrap_or_default();
+    let has_home = environment::value(&container.process.environment, b"HOME").is_some();
+    if typed.is_none() && has_home {
+        return Ok(());
     }
-    let passwd = &*Box::leak(passwd.into_boxed_slice());
+    let read = |name| image::etc::read(layers, name).unwrap_or_default();
+    let passwd = &*Box::leak(read(c"passwd").into_boxed_slice());
+    let group = if typed.is_some() { read(c"group") } else { Vec::new() };
     let name = typed.map_or(&b"0"[..], CStr::to_bytes);
     let found = users::find(name, passwd, &group)?;
     let process = &mut container.process;
@@ -238,7 +239,7 @@ fn set_user<'a>(
             process.groups.get_or_insert_default().extend_from_slice(&found.groups);
         }
     }
-    if environment::value(&process.environment, b"HOME").is_none() {
+    if !has_home {
         let mut home = Text::new();
         home.push("HOME=").push_raw(found.home.unwrap_or(b"/"));
         let home = keep(home.as_bytes().to_vec());

@@ -3,15 +3,13 @@
 //! Each is compared in both forms: the merged tree, and what a container sees.
 
 use crate::archives::{Entry, Sparse, TIME, tar};
-use crate::layouts::{Image, Layout, Packing, busybox, launcher};
-use crate::trees::{Tree, differences, tree};
-use crate::util::{Scratch, children_of, run, tests};
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use crate::layouts::{Image, Packing};
+use crate::unpackers::{Explained, same, same_as_tar};
+use crate::util::tests;
 
 tests![
     whiteouts_and_opaque_folders needs Root, Program("umoci"), Program("busybox");
+    folders_that_a_layer_does_not_name needs Root, Program("umoci"), Program("busybox");
     hard_links_and_whiteouts needs Root, Program("umoci"), Program("busybox");
     hard_links_from_layer_to_layer needs Root, Program("umoci"), Program("busybox");
     long_names needs Root, Program("umoci"), Program("busybox");
@@ -27,78 +25,6 @@ tests![
     old_forms_of_archives needs Root, Program("tar"), Program("busybox");
 ];
 
-/// Where `umoci` does otherwise, and why that is not followed.
-struct Explained(&'static str, &'static str);
-
-/// Unpacks with `umoci`, merged, and as a container sees it; the three have to be the same.
-#[track_caller]
-fn same(image: Image, explained: &[Explained]) {
-    let scratch = with_image(image);
-    let mut umoci = Command::new("umoci");
-    umoci.args(["raw", "unpack", "--image", "image:it", "theirs"]).current_dir(scratch.path(""));
-    run(&mut umoci).success();
-    compare(&scratch, explained);
-}
-
-/// The same with GNU tar, for a layer of kinds that `umoci` does not know.
-#[track_caller]
-fn same_as_tar(archive: &[u8], explained: &[Explained]) {
-    let scratch = with_image(Image::new().packed(archive, Packing::Gzip));
-    scratch.folder("theirs");
-    for (name, layer) in [("lower.tar", &*tar(busybox())), ("layer.tar", archive)] {
-        fs::write(scratch.path(name), layer).unwrap();
-        let mut tar = Command::new("tar");
-        tar.args(["--xattrs", "--numeric-owner", "-C", "theirs", "-xpf", name]);
-        run(tar.current_dir(scratch.path(""))).success();
-    }
-    compare(&scratch, explained);
-}
-
-/// The image above a busybox, which looks at it from inside.
-fn with_image(image: Image) -> Scratch {
-    let scratch = Scratch::new();
-    let image = image.below(&tar(busybox()));
-    Layout::default().tagged(&image, "it").write_folder(&scratch.path("image"));
-    scratch
-}
-
-#[track_caller]
-fn compare(scratch: &Scratch, explained: &[Explained]) {
-    let theirs = tree(&scratch.path("theirs"));
-    run(&mut scratch.launcher(["rootfs", "-o", "merged", "--image", "image"])).success();
-    let merged = tree(&scratch.path("merged"));
-    let found = differences(&merged, &theirs);
-    let is_explained = |line: &&String| explained.iter().any(|one| line.starts_with(one.0));
-    let unexplained: Vec<_> = found.iter().filter(|line| !is_explained(line)).collect();
-    if std::env::var_os("SKIP").is_none() {
-        assert!(unexplained.is_empty(), "merged, and as they unpack it:\n{unexplained:#?}");
-    }
-    for Explained(name, why) in explained {
-        assert!(found.iter().any(|line| line.starts_with(name)), "{name} is the same: not {why}");
-    }
-    let (mut seen, mut merged) = (seen_by_a_container(scratch), merged);
-    // The top of a container's root is as old as the container.
-    for top in [&mut seen, &mut merged].map(|tree| tree.get_mut(".").unwrap()) {
-        *top = top.split(", ").filter(|fact| !fact.starts_with("time ")).collect();
-    }
-    let found = differences(&seen, &merged);
-    assert!(found.is_empty(), "as a container sees it, and merged:\n{}", found.join("\n"));
-}
-
-/// What the root of a container from `image` looks like.
-fn seen_by_a_container(scratch: &Scratch) -> Tree {
-    let words = ["--image", "image", "/bin/busybox", "sh", "-c", "echo up; read line"];
-    let mut command = launcher(scratch, &words);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut up = [0; 3];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut up).expect("it came up");
-    let program = children_of(child.id())[0];
-    let seen = tree(Path::new(&format!("/proc/{program}/root/.")));
-    drop(child.stdin.take());
-    child.wait().unwrap();
-    seen
-}
-
 fn whiteouts_and_opaque_folders() {
     let folders = |names: &[&str]| names.iter().map(Entry::folder).collect::<Vec<_>>();
     let files = |names: &[&str]| names.iter().map(|name| Entry::file(name, name)).collect();
@@ -106,6 +32,9 @@ fn whiteouts_and_opaque_folders() {
     let image = Image::new()
         .layer([folders(&["a", "b", "b/c", "d", "d/e"]), below].concat())
         .layer([
+            Entry::folder("a"),
+            Entry::folder("b"),
+            Entry::folder("d"),
             Entry::file("a/.wh.1", ""),
             Entry::file("a/.wh.never", ""),
             Entry::file("b/new", "before the mark"),
@@ -120,12 +49,20 @@ fn whiteouts_and_opaque_folders() {
         ])
         .layer([
             Entry::file("back", "is back"),
+            Entry::folder("d"),
             Entry::folder("d/e"),
+            Entry::folder("b"),
             Entry::folder("b/c").mode(0o700),
             Entry::file("b/c/only", ""),
-        ])
-        // One without a word on its folder.
-        .layer([Entry::file("a/4", "")]);
+        ]);
+    same(image, &[]);
+}
+
+fn folders_that_a_layer_does_not_name() {
+    let image = Image::new()
+        .layer([Entry::folder("a").mode(0o710).owner(1, 2), Entry::folder("a/b").mode(0o700)])
+        .layer([Entry::file("a/file", ""), Entry::file("a/b/.wh.none", "")])
+        .layer([Entry::file("a/b/file", "")]);
     same(image, &[]);
 }
 
@@ -142,7 +79,7 @@ fn hard_links_and_whiteouts() {
             Entry::file("alone", "1"),
             Entry::hard_link("not alone", "/alone"),
         ])
-        .layer([Entry::file("f/.wh.one", ""), Entry::file("f/new", "")])
+        .layer([Entry::folder("f"), Entry::file("f/.wh.one", ""), Entry::file("f/new", "")])
         .layer([Entry::file("alone", "written over")]);
     same(image, &[]);
 }
@@ -206,7 +143,8 @@ fn odd_names() {
         entries.push(Entry::symlink([b"l", *name].concat(), name));
     }
     let gone = names[..4].iter().map(|name| Entry::file([b"f/g/.wh.", *name].concat(), ""));
-    same(Image::new().layer(entries).layer(gone), &[]);
+    let folders = [Entry::folder("f"), Entry::folder("f/g").mode(0o711)];
+    same(Image::new().layer(entries).layer(folders.into_iter().chain(gone)), &[]);
 }
 
 fn sparse_files() {
@@ -353,8 +291,17 @@ fn times() {
             Entry::file("early", "").time(0),
             Entry::symlink("link", "f").pax("mtime", "1234567890.5"),
         ])
-        .layer([Entry::file("f/new", ""), Entry::file("f/g/.wh.nanoseconds", "")])
-        .layer([Entry::folder("f/g").time(TIME + 1), Entry::file("f/g/new", "")]);
+        .layer([
+            Entry::folder("f").time(TIME - 2),
+            Entry::folder("f/g").time(TIME - 3),
+            Entry::file("f/new", ""),
+            Entry::file("f/g/.wh.nanoseconds", ""),
+        ])
+        .layer([
+            Entry::file("f/g/new", ""),
+            Entry::folder("f").pax("mtime", "1111111111.000000009"),
+            Entry::folder("f/g").time(TIME + 1),
+        ]);
     same(image, &[]);
 }
 
@@ -375,12 +322,10 @@ fn special_files() {
 fn empty_and_deep_layers() {
     let deep = |levels: usize| vec!["d"; levels].join("/");
     let mut folders: Vec<_> = (1..=300).map(|levels| Entry::folder(deep(levels))).collect();
+    let mut above = folders[..150].to_vec();
+    above.push(Entry::file(format!("{}/.wh.d", deep(150)), ""));
     folders.push(Entry::file(format!("{}/file", deep(300)), "deep"));
-    let image = Image::new()
-        .layer([])
-        .layer(folders)
-        .packed(&tar([]), Packing::Plain)
-        .layer([Entry::file(format!("{}/.wh.d", deep(150)), "")]);
+    let image = Image::new().layer([]).layer(folders).packed(&tar([]), Packing::Plain).layer(above);
     same(image, &[]);
 }
 

@@ -33,6 +33,7 @@ mod rootfs_system;
 mod signals;
 mod trees;
 mod tutorial;
+mod unpackers;
 mod unprivileged;
 mod util;
 mod watched;

@@ -1,7 +1,7 @@
 //! What is in a folder, file by file, and how two folders differ.
 
 use rustix::fs::{lgetxattr, llistxattr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -15,27 +15,28 @@ pub type Tree = BTreeMap<String, String>;
 
 /// What is in this folder, and itself, as `.`.
 pub fn tree(root: &Path) -> Tree {
-    let mut first_names = BTreeMap::new();
-    let mut found = Tree::new();
     let mut open: Vec<PathBuf> = vec![root.into()];
-    let mut paths = Vec::new();
+    let mut paths = BTreeMap::new();
+    let mut links = Links::new();
     while let Some(path) = open.pop() {
-        if path.is_dir() && !path.is_symlink() {
+        let status = path.symlink_metadata().unwrap();
+        if status.is_dir() {
             open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }
-        paths.push(path);
-    }
-    // In order, so that the first name of hard links is the same in every tree.
-    paths.sort();
-    for path in paths {
         let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().escape_ascii();
         let name = if path == root { ".".into() } else { name.to_string() };
-        found.insert(name.clone(), facts(&path, &name, &mut first_names));
+        if !status.is_dir() {
+            links.entry(status.ino()).or_default().insert(name.clone());
+        }
+        paths.insert(name, path);
     }
-    found
+    paths.into_iter().map(|(name, path)| (name, facts(&path, &links))).collect()
 }
 
-fn facts(path: &Path, name: &str, first_names: &mut BTreeMap<u64, String>) -> String {
+/// The names of each file, by its number.
+type Links = BTreeMap<u64, BTreeSet<String>>;
+
+fn facts(path: &Path, links: &Links) -> String {
     let status = path.symlink_metadata().unwrap();
     let kind = status.file_type();
     let mut facts = match () {
@@ -65,9 +66,8 @@ fn facts(path: &Path, name: &str, first_names: &mut BTreeMap<u64, String>) -> St
     if kind.is_char_device() || kind.is_block_device() {
         add("device", &status.rdev());
     }
-    if status.nlink() > 1 && !kind.is_dir() {
-        let first = first_names.entry(status.ino()).or_insert_with(|| name.into());
-        add("linked with", first);
+    if let Some(names) = links.get(&status.ino()).filter(|names| names.len() > 1) {
+        add("one with", &names.iter().map(String::as_str).collect::<Vec<_>>().join(" and "));
     }
     for (key, value) in attributes(path) {
         add(&key, &value);
@@ -99,7 +99,7 @@ fn sum(bytes: &[u8]) -> u64 {
 
 /// Where two trees differ, a line each; empty if nowhere.
 pub fn differences(ours: &Tree, theirs: &Tree) -> Vec<String> {
-    let names: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+    let names: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
     let missing = "not there".to_string();
     names
         .into_iter()

@@ -66,7 +66,7 @@ impl Path {
 
     /// How many parts there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.ends.len()
     }
 
@@ -79,6 +79,7 @@ impl Path {
     }
 
     /// The first parts as a path, with a NUL at the end.
+    #[must_use]
     pub fn joined(&self, count: usize) -> Vec<u8> {
         let end = count.checked_sub(1).and_then(|last| self.ends.get(last));
         let mut path =
@@ -131,7 +132,7 @@ mod tests {
     fn parts_of(name: &[u8]) -> Option<Vec<Vec<u8>>> {
         let mut path = Path::default();
         path.set(name).ok()?;
-        Some((0..path.len()).map(|index| path.part(index).to_vec()).collect())
+        Some((0..path.depth()).map(|index| path.part(index).to_vec()).collect())
     }
 
     #[test]

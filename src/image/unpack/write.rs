@@ -86,7 +86,7 @@ impl Files {
         entry: &Entry,
         reader: &mut Reader<S>,
     ) -> Result<(), Failure> {
-        let Some(last) = path.len().checked_sub(1) else {
+        let Some(last) = path.depth().checked_sub(1) else {
             if entry.kind != Kind::Folder {
                 return Err(Failure::Archive("it would replace the root"));
             }
@@ -243,8 +243,8 @@ impl Files {
         const MISSING: Failure =
             Failure::Archive("the file that it is another name of is not in the layer");
         self.target.set(&entry.target).map_err(|_| OUTSIDE)?;
-        let last = self.target.len().checked_sub(1).ok_or(OUTSIDE)?;
-        let count = path.len();
+        let last = self.target.depth().checked_sub(1).ok_or(OUTSIDE)?;
+        let count = path.depth();
         if self.target.joined(last + 1) == path.joined(count) {
             return Err(Failure::Archive("it is a link to itself"));
         }
