@@ -48,6 +48,7 @@ use core::ffi::CStr;
 use error::{Doing, Operation, Why, status};
 use kernel::caller::Caller;
 use kernel::own_file;
+use lookup::image::Used;
 use plan::Plan;
 use rustix::termios::isatty;
 use sys::files::standard_output;
@@ -89,30 +90,49 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     if let Some(program) = launch::init::program(words) {
         return Ok(launch::init::stay(program));
     }
-    command(invocation, words)
+    match command(invocation, words)? {
+        Next::Done(status) => Ok(status),
+        Next::Launch(plan, used) => {
+            let ended = launch::launch(plan);
+            if let Some(mut used) = used {
+                used.clean_up()?;
+            }
+            ended
+        }
+    }
 }
 
-/// Does what the words ask for; apart, so that a process 1 has none of it on its stack.
+/// What is to be done when the words are understood.
+enum Next<'a> {
+    /// Nothing more.
+    Done(u8),
+    /// Run this, and then remove what was made for it.
+    Launch(&'a Plan<'a>, Option<Box<Used>>),
+}
+
+/// Does what the words ask for, or plans it: what was only needed for that is not on the stack of a
+/// launcher that waits, nor on that of a process 1.
 #[inline(never)]
-fn command<'a>(invocation: &'a Invocation<'a>, words: &'a [&'a CStr]) -> Result<u8, Error<'a>> {
-    match cli::parse(words, &invocation.env)? {
-        Request::Print(text) => print(&text),
+fn command<'a>(
+    invocation: &'a Invocation<'a>,
+    words: &'a [&'a CStr],
+) -> Result<Next<'a>, Error<'a>> {
+    let done = match cli::parse(words, &invocation.env)? {
+        Request::Print(text) => print(&text)?,
         Request::Check(is_json) => {
             let is_plain = environment::value(&invocation.env, b"NO_COLOR").is_some();
             let colored = !is_plain && isatty(standard_output());
             let form = if is_json { Form::Json } else { Form::Lines { colored } };
             let (text, is_enough) = check::check(form);
             print(&text)?;
-            Ok(u8::from(!is_enough))
+            u8::from(!is_enough)
         }
-        Request::Rootfs(wanted) => make_root(wanted, &invocation.env).map(|()| 0),
+        Request::Rootfs(wanted) => make_root(wanted, &invocation.env).map(|()| 0)?,
         Request::Image(wanted) => {
             let caller = Caller::current();
-            let (container, purpose, mut used) =
+            let (container, purpose, used) =
                 lookup::image::prepare(wanted, &invocation.env, caller)?;
-            let ended = start(container, purpose, caller, invocation);
-            used.clean_up()?;
-            ended
+            return plan(container, purpose, caller, invocation, Some(Box::new(used)));
         }
         Request::Container(mut container, purpose) => {
             let caller = Caller::current();
@@ -121,31 +141,31 @@ fn command<'a>(invocation: &'a Invocation<'a>, words: &'a [&'a CStr]) -> Result<
             }
             let isolation = &mut container.isolation;
             lookup::auto(&mut isolation.users, &mut isolation.groups, caller)?;
-            start(container, purpose, caller, invocation)
+            return plan(container, purpose, caller, invocation, None);
         }
-    }
+    };
+    Ok(Next::Done(done))
 }
 
-/// Runs a container, or says how it would be run.
-fn start<'a>(
+/// Plans a container, or says how it would be run.
+fn plan<'a>(
     container: Container<'a>,
     purpose: Purpose,
     caller: Caller,
     invocation: &'a Invocation<'a>,
-) -> Result<u8, Error<'a>> {
+    used: Option<Box<Used>>,
+) -> Result<Next<'a>, Error<'a>> {
     let filters = lookup::filters(&container.security, caller)?;
     // Errors name what is in them, so they live as long: until the end.
     let container = &*Box::leak(Box::new(container));
     let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));
-    match purpose {
-        Purpose::Explain => print(&plan.explain()),
-        Purpose::Run => {
-            if plan.is_seen() {
-                seal(invocation)?;
-            }
-            launch::launch(plan)
-        }
+    if purpose == Purpose::Explain {
+        return print(&plan.explain()).map(Next::Done);
     }
+    if plan.is_seen() {
+        seal(invocation)?;
+    }
+    Ok(Next::Launch(plan, used))
 }
 
 /// Makes a root directory, or removes what images were unpacked.

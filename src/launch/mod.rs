@@ -45,6 +45,7 @@ const STACK_BYTES: usize = 128 * 1024;
 /// # Errors
 ///
 /// What kept the program from running.
+#[inline(never)]
 pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
     let signals = signals::hold(relay::signals(plan)).doing(&BLOCK).map_err(explain)?;

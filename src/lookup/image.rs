@@ -70,6 +70,13 @@ pub fn prepare<'a>(
     Ok((container, purpose, taken))
 }
 
+impl Drop for Used {
+    fn drop(&mut self) {
+        // Whoever can say that it failed has called it before.
+        let _ = self.clean_up();
+    }
+}
+
 impl Used {
     /// The layers, each unpacked once, one over the other.
     fn stack<'a>(
