@@ -45,9 +45,22 @@ fn main() {
     if is_cross {
         arguments.push(format!("-Wl,-m,{}", emulation(architecture(&target))));
     }
+    arguments.push(format!("-L{}", write_empty_libraries().display()));
     for argument in arguments {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
+}
+
+/// On aarch64, a crate that asks which instructions the processor has brings the names of the C library's
+/// parts along for the linker. What it calls of them is in `src/start`; the libraries are empty.
+fn write_empty_libraries() -> PathBuf {
+    let folder = Path::new(&variable("OUT_DIR")).join("empty");
+    std::fs::create_dir_all(&folder).expect("OUT_DIR can be written to");
+    for name in ["c", "m", "rt", "pthread", "dl", "util"] {
+        let path = folder.join(format!("lib{name}.a"));
+        std::fs::write(path, "!<arch>\n").expect("OUT_DIR can be written to");
+    }
+    folder
 }
 
 /// The texts of the kernel's errors, a line each, from number 0 on. Those that only sockets, STREAMS

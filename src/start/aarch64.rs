@@ -1,4 +1,5 @@
-//! Program start on aarch64: the entry point, and the memory functions that compiled code calls.
+//! Program start on aarch64: the entry point, the memory functions that compiled code calls, and
+//! getauxval(3).
 //!
 //! # Safety
 //!
@@ -8,6 +9,7 @@
 #![allow(unsafe_code)]
 
 use core::arch::global_asm;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 // _start: a zero frame pointer and link register end back traces.
 global_asm!(
@@ -98,3 +100,22 @@ global_asm!(
     "sub x0, x0, #1",
     "ret",
 );
+
+/// Where the auxiliary vector is.
+static AUXILIARY: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps where the auxiliary vector is, for [`getauxval`].
+pub fn keep_auxiliary(vector: *const [usize; 2]) {
+    AUXILIARY.store(vector.expose_provenance(), Ordering::Relaxed);
+}
+
+/// getauxval(3), by which the crate that hashes learns whether the processor does it by itself.
+#[unsafe(no_mangle)]
+extern "C" fn getauxval(wanted: usize) -> usize {
+    let vector = AUXILIARY.load(Ordering::Relaxed);
+    if vector == 0 {
+        return 0;
+    }
+    // SAFETY: it was kept when the process started, and stays as it is until it ends.
+    unsafe { super::auxiliary_value(core::ptr::with_exposed_provenance(vector), wanted) }
+}

@@ -60,6 +60,8 @@ unsafe fn invocation(stack: *const usize) -> Invocation<'static> {
     let env = unsafe { strings(first_variable, variables) };
     // SAFETY: the auxiliary vector follows envp's NULL.
     let auxiliary = unsafe { first_variable.add(variables + 1) }.cast::<[usize; 2]>();
+    #[cfg(target_arch = "aarch64")]
+    architecture::keep_auxiliary(auxiliary);
     // SAFETY: it is a list of pairs that ends with AT_NULL.
     let secure = unsafe { auxiliary_value(auxiliary, AT_SECURE) } != 0;
     Invocation { args, env, secure }

@@ -3,8 +3,8 @@
 
 use rustix::mm::{Advice, madvise};
 
-/// What the kernel maps in at once around the page that is needed.
-const PIECE_BYTES: usize = 8 * 1024;
+/// What the kernel maps in at once around what is needed: a page alone.
+const PIECE_BYTES: usize = PAGE_BYTES;
 
 unsafe extern "C" {
     /// Where the file begins in memory, and where its code ends; the linker knows.
@@ -35,7 +35,8 @@ fn shed_stack() {
 pub fn shed() {
     shed_stack();
     let start = (&raw const __ehdr_start).addr();
-    let end = (&raw const etext).addr() & !(PAGE_BYTES - 1);
+    // The last page has nothing behind the code: data begin on one of their own.
+    let end = (&raw const etext).addr().next_multiple_of(PAGE_BYTES);
     let mut place = start;
     let mut is_random = false;
     while place < end {
