@@ -169,13 +169,23 @@ fn interpreter<'a>(file: &OwnedFd, name: &'a mut [u8]) -> Option<(Needed, &'a CS
 
 /// The first word behind `#!`; execve(2), "Interpreter scripts".
 fn script_interpreter<'a>(line: &[u8], name: &'a mut [u8]) -> Option<&'a CStr> {
+    let (word, behind) = first_word(line)?;
+    if behind.is_empty() {
+        return None;
+    }
+    name.get_mut(..word.len())?.copy_from_slice(word);
+    *name.get_mut(word.len())? = 0;
+    CStr::from_bytes_until_nul(name).ok()
+}
+
+/// The first word of a line as the kernel reads it, and what stands behind it.
+#[must_use]
+pub fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = line.iter().position(|byte| !is_blank(byte))?;
-    let line = &line[start..];
-    let end = line.iter().position(|byte| is_blank(byte) || matches!(byte, b'\n' | 0))?;
-    name.get_mut(..end)?.copy_from_slice(&line[..end]);
-    *name.get_mut(end)? = 0;
-    CStr::from_bytes_until_nul(name).ok()
+    let line = line.get(start..)?;
+    let is_end = |byte| is_blank(byte) || matches!(byte, b'\n' | 0);
+    line.split_at_checked(line.iter().position(is_end).unwrap_or(line.len()))
 }
 
 /// Where a field begins in the header of a 64-bit ELF file, and in an entry of its program header
@@ -219,7 +229,8 @@ fn elf_interpreter<'a>(file: &OwnedFd, head: &[u8], name: &'a mut [u8]) -> Optio
 }
 
 /// A little-endian number; what lies behind the end counts as zero.
-fn number_at(bytes: &[u8], offset: usize, length: usize) -> u64 {
+#[must_use]
+pub fn number_at(bytes: &[u8], offset: usize, length: usize) -> u64 {
     let field = bytes.iter().skip(offset).take(length);
     field.rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -6,7 +6,7 @@
 
 use super::elf::{self, Object, Source};
 use super::script;
-use super::search::{Libc, Loaded, Search, System, damaged, open};
+use super::search::{Found, Libc, Loaded, Search, System, damaged, open};
 use super::tree::{Folder, What, look, names_in, split, terminated};
 use crate::error::{Error, Why, status};
 use crate::text::parts;
@@ -200,38 +200,67 @@ impl<'a> Closure<'a> {
             let why = Why::Text("it is built for another kind of machine");
             return Err(failed("add", &path, why));
         };
-        let mut loaded = Vec::new();
-        loaded.push(Loaded { path, object, loader: None });
+        let loaded = [Loaded { path, object, loader: None }].into();
+        Loading { search, loaded, names, missing }.run(&mut self.tree)
+    }
+}
+
+/// A program that is being loaded.
+struct Loading<'a> {
+    search: Search<'a>,
+    loaded: Vec<Loaded>,
+    /// What has been loaded, under each name that it has.
+    names: Vec<Vec<u8>>,
+    missing: Missing,
+}
+
+impl Loading<'_> {
+    /// Adds the libraries, breadth first, as they are loaded.
+    fn run(mut self, tree: &mut Folder) -> Result<(), Error<'static>> {
         let mut place = 0;
-        while let Some(Loaded { path, object, .. }) = loaded.get_mut(place) {
-            let path = path.clone();
+        while let Some(Loaded { object, .. }) = self.loaded.get_mut(place) {
             let mut needed = core::mem::take(&mut object.needed);
-            let mut missing = missing;
+            let mut missing = self.missing;
             if object.name.as_deref() == Some(b"libc.so.6") {
                 // Beside these it needs nothing but its loader.
                 needed.extend(parts(OF_GLIBC, b' ').map(<[u8]>::to_vec));
                 missing = Missing::Skip;
             }
             for name in needed {
-                if names.contains(&name) || libc == Libc::Musl && is_of_musl(&name) {
-                    continue;
-                }
-                let Some(found) = search.find(&name, &loaded, place)? else {
-                    if missing == Missing::Skip {
-                        continue;
-                    }
-                    return Err(self::missing("the library", &name, &path));
-                };
-                add(&mut self.tree, &found.path)?;
-                if let Some(noted_in) = &found.noted_in {
-                    add(&mut self.tree, noted_in)?;
-                }
-                names.push(name);
-                names.extend(found.object.name.clone());
-                loaded.push(Loaded { path: found.path, object: found.object, loader: Some(place) });
+                self.add_library(tree, name, place, missing)?;
             }
             place += 1;
         }
+        Ok(())
+    }
+
+    /// Adds the library `name` that the object at `place` needs.
+    fn add_library(
+        &mut self,
+        tree: &mut Folder,
+        name: Vec<u8>,
+        place: usize,
+        missing: Missing,
+    ) -> Result<(), Error<'static>> {
+        if self.names.contains(&name) || self.search.is_loader(&name) {
+            return Ok(());
+        }
+        let Some(found) = self.search.find(&name, &self.loaded, place)? else {
+            return match (missing, self.loaded.get(place)) {
+                (Missing::Refuse, Some(needer)) => {
+                    Err(self::missing("the library", &name, &needer.path))
+                }
+                _ => Ok(()),
+            };
+        };
+        let Found { path, object, noted_in } = found;
+        add(tree, &path)?;
+        if let Some(noted_in) = noted_in {
+            add(tree, &noted_in)?;
+        }
+        self.names.push(name);
+        self.names.extend(object.name.clone());
+        self.loaded.push(Loaded { path, object, loader: Some(place) });
         Ok(())
     }
 }
@@ -243,14 +272,6 @@ fn add(tree: &mut Folder, path: &[u8]) -> Result<Vec<u8>, Error<'static>> {
 /// A library that is musl's own.
 fn is_musl(name: &[u8]) -> bool {
     name == b"libc.so" || name.starts_with(b"libc.musl-")
-}
-
-/// What musl's loader is itself, whatever is asked for.
-fn is_of_musl(name: &[u8]) -> bool {
-    let rest = name.strip_prefix(b"lib");
-    rest.is_some_and(|rest| {
-        parts(b"c. pthread. rt. m. dl. util. xnet.", b' ').any(|own| rest.starts_with(own))
-    })
 }
 
 fn is_program(mode: u32) -> bool {

@@ -2,14 +2,15 @@
 //! are in the file, and no more of them than any linker writes.
 
 use crate::error::Why;
+use crate::kernel::program::number_at;
 use alloc::vec::Vec;
 use elf::abi::{
     DF_1_NODEFLIB, DT_FLAGS_1, DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ,
-    DT_STRTAB, ELFMAGIC, PT_DYNAMIC, PT_INTERP, PT_LOAD,
+    DT_STRTAB, ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFMAGIC, PT_DYNAMIC, PT_INTERP, PT_LOAD,
 };
 use elf::dynamic::{Dyn, DynamicTable};
 use elf::endian::LittleEndian;
-use elf::file::{Class, FileHeader, parse_ident};
+use elf::file::Class;
 use elf::parse::{ParseAt, ParseError};
 use elf::segment::{ProgramHeader, SegmentTable};
 use rustix::fd::OwnedFd;
@@ -85,6 +86,17 @@ const SEGMENTS_MAX: usize = 512;
 const DYNAMIC_BYTES_MAX: u64 = 1 << 16;
 const STRINGS_BYTES_MAX: usize = 1 << 20;
 
+/// Where a field begins in the header; elf(5).
+mod offset {
+    pub const CLASS: usize = 4;
+    pub const BYTE_ORDER: usize = 5;
+    pub const MACHINE: usize = 18;
+    /// The end of the header; the place of the program headers, and how long that is; the length of
+    /// one, and how many there are.
+    pub const OF_32_BITS: [usize; 5] = [52, 28, 4, 42, 44];
+    pub const OF_64_BITS: [usize; 5] = [64, 32, 8, 54, 56];
+}
+
 /// Reads it; None if it is no ELF file.
 ///
 /// # Errors
@@ -112,17 +124,20 @@ impl From<ParseError> for Broken {
 const BROKEN: Broken = Broken(Why::Text("the ELF file is damaged"));
 
 fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
-    const IDENT_BYTES: usize = 16;
-    let (ident, tail) = head.split_at_checked(IDENT_BYTES).ok_or(BROKEN)?;
-    let ident = parse_ident::<LittleEndian>(ident)?;
-    let class = ident.1;
-    let tail_bytes = match class {
-        Class::ELF32 => elf::file::ELF32_EHDR_TAILSIZE,
-        Class::ELF64 => elf::file::ELF64_EHDR_TAILSIZE,
+    let class = match number_at(head, offset::CLASS, 1) as u8 {
+        ELFCLASS32 => Class::ELF32,
+        ELFCLASS64 => Class::ELF64,
+        _ => return Err(BROKEN),
     };
-    let header = FileHeader::parse_tail(ident, tail.get(..tail_bytes).ok_or(BROKEN)?)?;
+    let [length, start, start_bytes, entry, count] = match class {
+        Class::ELF32 => offset::OF_32_BITS,
+        Class::ELF64 => offset::OF_64_BITS,
+    };
+    if head.len() < length {
+        return Err(BROKEN);
+    }
     let mut object = Object {
-        kind: Kind { class, machine: header.e_machine },
+        kind: Kind { class, machine: number_at(head, offset::MACHINE, 2) as u16 },
         interpreter: None,
         needed: Vec::new(),
         name: None,
@@ -130,21 +145,22 @@ fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
         runpath: None,
         no_default_folders: false,
     };
-    let entry = ProgramHeader::validate_entsize(class, header.e_phentsize.into());
-    let count = usize::from(header.e_phnum);
-    if count == 0 {
+    let count = number_at(head, count, 2) as usize;
+    if count == 0 || number_at(head, offset::BYTE_ORDER, 1) as u8 != ELFDATA2LSB {
+        // Nothing to load, or nothing for this machine.
         return Ok(object);
     }
+    let entry = ProgramHeader::validate_entsize(class, number_at(head, entry, 2) as usize)?;
     if count > SEGMENTS_MAX {
         return Err(BROKEN);
     }
-    let table = bytes_at(file, header.e_phoff, entry? * count)?;
+    let table = bytes_at(file, number_at(head, start, start_bytes), entry * count)?;
     let segments = SegmentTable::new(LittleEndian, class, &table);
     let mut file = Mapped { file, segments, left: STRINGS_BYTES_MAX };
     let mut dynamic = None;
     for segment in segments.iter() {
         match segment.p_type {
-            PT_INTERP => {
+            PT_INTERP if object.interpreter.is_none() => {
                 object.interpreter = Some(file.text(segment.p_offset, segment.p_filesz)?);
             }
             PT_DYNAMIC => dynamic = Some((segment.p_offset, segment.p_filesz)),

@@ -1,6 +1,7 @@
 //! What the first line of a script asks for: execve(2), "Interpreter scripts", and env(1), which most
 //! scripts leave the search to.
 
+use crate::kernel::program::first_word;
 use crate::text::cut;
 
 /// The words behind `#!`.
@@ -20,7 +21,7 @@ pub const LINE_BYTES: usize = 256;
 #[must_use]
 pub fn read(head: &[u8]) -> Option<Script<'_>> {
     let (line, _) = cut(head.strip_prefix(b"#!")?, b'\n');
-    let (interpreter, rest) = first_word(cut(line, 0).0)?;
+    let (interpreter, rest) = first_word(line)?;
     let is_env = super::tree::split(interpreter).1 == b"env";
     Some(Script { interpreter, program: is_env.then(|| program_of_env(rest)).flatten() })
 }
@@ -41,14 +42,6 @@ fn program_of_env(mut words: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
-    let start = line.iter().position(|byte| !is_blank(byte))?;
-    let line = line.get(start..)?;
-    let end = line.iter().position(is_blank).unwrap_or(line.len());
-    line.split_at_checked(end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +54,8 @@ mod tests {
     #[test]
     fn the_interpreter_is_the_first_word() {
         assert_eq!(words("#!/bin/sh\nx"), Some(("/bin/sh".into(), None)));
+        assert_eq!(words("#! /bin/sh\0x\n"), Some(("/bin/sh".into(), None)));
+        assert_eq!(words("#!/bin/sh\r\n"), Some(("/bin/sh\r".into(), None)));
         assert_eq!(words("#! /bin/sh -e"), Some(("/bin/sh".into(), None)));
         for none in ["", "#!", "#! \n/bin/sh", "\n#!/bin/sh", "/bin/sh"] {
             assert_eq!(words(none), None, "{none:?}");

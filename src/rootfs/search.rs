@@ -111,6 +111,12 @@ impl<'a> Search<'a> {
         Some(Self { system, abi, libc })
     }
 
+    /// Whether a library is the loader itself, as with musl, whatever it is called.
+    pub fn is_loader(&self, name: &[u8]) -> bool {
+        const OWN: &[u8] = b"libc. libpthread. librt. libm. libdl. libutil. libxnet.";
+        self.libc == Libc::Musl && parts(OWN, b' ').any(|own| name.starts_with(own))
+    }
+
     /// The library `name` that the object at `place` of `loaded` needs; None if there is none.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ tests![
 ];
 
 /// The launcher on a kernel that does not know these calls.
-fn without(scratch: &Scratch, calls: &str, words: &[&str]) -> crate::util::Ended {
+pub fn without(scratch: &Scratch, calls: &str, words: &[&str]) -> crate::util::Ended {
     let mut command = Command::new("strace");
     command.args([
         "-f",

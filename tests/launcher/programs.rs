@@ -1,5 +1,6 @@
 //! The option `--programs`: a root of this system's programs without a copy.
 
+use crate::fallbacks::without;
 use crate::util::{Scratch, run, tests};
 use std::fs;
 
@@ -9,6 +10,7 @@ tests! {
     files_of_the_system_cannot_be_written needs Root;
     it_can_be_read_only needs Launch;
     it_goes_together_with_what_else_there_is needs Launch;
+    older_kernels_do_it_too_or_say_so needs Root, Program("strace");
     nothing_is_left needs Root;
     what_is_missing_is_named;
     it_is_explained;
@@ -72,6 +74,16 @@ fn it_goes_together_with_what_else_there_is() {
     assert_eq!(run(&mut scratch.launcher(words)).success(), "x\n");
     run(&mut scratch.launcher(["-p", "bash", "-r", "x", "bash"]))
         .fails(125, &["--programs", "leave"]);
+}
+
+fn older_kernels_do_it_too_or_say_so() {
+    let scratch = Scratch::new();
+    let words = ["-p", "bash", "bash", "-c", "echo x > /own; (: > /usr/bin/bash) 2>&1"];
+    let ended = without(&scratch, "mount_setattr", &words);
+    assert!(ended.output.contains("Read-only file system"), "{}{}", ended.output, ended.errors);
+    assert!(ended.errors.is_empty(), "{}", ended.errors);
+    let ended = without(&scratch, "fsopen,open_tree,move_mount", &words);
+    ended.fails(125, &["--programs takes Linux 5.2 or newer"]);
 }
 
 fn nothing_is_left() {
