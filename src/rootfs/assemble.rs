@@ -25,7 +25,7 @@ use rustix::process::{getpid, umask};
 pub fn assemble(tree: &Folder, directory: &CStr) -> Result<(), Error<'static>> {
     // Modes are meant as they stand.
     umask(Mode::empty());
-    let made = make_folder(CWD, directory, OFlags::empty());
+    let made = make_folder(CWD, directory, 0o755, OFlags::empty());
     let top = made.map_err(|errno| failed("make the directory", directory.to_bytes(), errno))?;
     let mut temporary = Text::new();
     temporary.push(".mini-container-");
@@ -35,8 +35,13 @@ pub fn assemble(tree: &Folder, directory: &CStr) -> Result<(), Error<'static>> {
 }
 
 /// Opens a folder that is there, or is made.
-fn make_folder(folder: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
-    match mkdirat(folder, name, Mode::from_raw_mode(0o755)) {
+fn make_folder(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    mode: u32,
+    more: OFlags,
+) -> Result<OwnedFd, Errno> {
+    match mkdirat(folder, name, Mode::from_raw_mode(mode)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
     }
@@ -67,7 +72,9 @@ impl Assembly {
         let place = Place { folder, name, temporary: &self.temporary };
         let made = match &node.what {
             What::Folder(inner) => {
-                let made = make_folder(folder, name, OFlags::NOFOLLOW);
+                // Nobody looks into one that is not as it will be.
+                let mode = if inner.is_kept { 0o700 } else { 0o755 };
+                let made = make_folder(folder, name, mode, OFlags::NOFOLLOW);
                 let made = made.map_err(|errno| self.failed("make the folder", errno))?;
                 self.fill(made.as_fd(), inner)?;
                 if !inner.is_kept {

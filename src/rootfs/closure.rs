@@ -40,7 +40,7 @@ const LEVELS_MAX: u32 = 5;
 /// The links that a distribution has where all programs and libraries lie in /usr.
 const USUAL_LINKS: &[u8] = b"/bin /sbin /lib /lib64 /lib32 /libx32";
 
-const SET_LATER: [(&str, &str); 4] = [
+const ETC: [(&str, &str); 4] = [
     ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
     ("/etc/group", "root:x:0:\nnogroup:x:65534:\n"),
     ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
@@ -83,7 +83,7 @@ impl<'a> Closure<'a> {
     /// Adds a minimal /etc, where nothing else is.
     pub fn add_etc(&mut self) {
         self.tree.put(b"/etc", What::Folder(Folder::default()));
-        for (path, content) in SET_LATER {
+        for (path, content) in ETC {
             self.tree.put(path.as_bytes(), What::Text(content));
         }
     }
@@ -107,9 +107,12 @@ impl<'a> Closure<'a> {
         if split(name).1.len() < name.len() {
             return Some(absolute(name));
         }
-        parts(self.path, b':').map(|folder| absolute(&[folder, b"/", name].concat())).find(|path| {
-            let found = terminated(path).and_then(|path| statat(CWD, &*path, AtFlags::empty()));
-            found.is_ok_and(|found| is_program(found.st_mode))
+        parts(self.path, b':').find_map(|folder| {
+            // An empty one is the working directory.
+            let folder = if folder.is_empty() { b"." } else { folder };
+            let path = absolute(&[folder, b"/", name].concat());
+            let found = statat(CWD, &*terminated(&path).ok()?, AtFlags::empty());
+            found.is_ok_and(|found| is_program(found.st_mode)).then_some(path)
         })
     }
 
@@ -163,8 +166,9 @@ impl<'a> Closure<'a> {
             match may_need {
                 None => self.add_folder(&inner)?,
                 Some(true) => {
-                    if let (_, Some(object)) = read(&inner)? {
-                        self.load(inner, object, Missing::Skip)?;
+                    // What cannot be loaded here will not be there either.
+                    if let Ok((_, Some(object))) = read(&inner) {
+                        let _ = self.load(inner, object, Missing::Skip);
                     }
                 }
                 Some(false) => {}

@@ -1,13 +1,16 @@
 //! Where libraries are looked for: programs made for the purpose, and what their loader says of them.
 
 use crate::rootfs::compile;
-use crate::util::{Scratch, run, tests};
+use crate::util::{Scratch, launcher, run, tests};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 tests! {
     paths_in_programs_are_followed_as_ldd_does needs Program("gcc"), Program("ldd");
+    the_cache_and_the_level_of_the_processor_decide needs
+        Root, Program("gcc"), Program("ldd"), Program("unshare"), Program("ldconfig");
     a_library_of_another_kind_is_passed_over needs Program("gcc");
     a_missing_library_is_named needs Program("gcc");
     a_damaged_library_is_named needs Program("gcc");
@@ -77,7 +80,7 @@ fn paths_in_programs_are_followed_as_ldd_does() {
     let platform = "-Wl,-rpath,$ORIGIN/../$PLATFORM:$ORIGIN/../none";
     let lib = "-Wl,-rpath,$ORIGIN/../$LIB";
     let next = ["-Wl,-rpath,$ORIGIN/../two", "-Wl,-rpath,$ORIGIN/../three"];
-    let cases: [[&[&str]; 3]; 7] = [
+    let cases: [[&[&str]; 3]; 8] = [
         // The program's RPATH counts for all that it loads, its RUNPATH for itself alone.
         [&[RPATH, all], &[], &[]],
         [&[RUNPATH, all], &[], &[]],
@@ -87,6 +90,8 @@ fn paths_in_programs_are_followed_as_ldd_does() {
         [&[RPATH, all], &[RPATH, "-Wl,-rpath,/none"], &[]],
         [&[RPATH, platform, all], &[], &[]],
         [&[RUNPATH, lib, all], &[RPATH, next[0]], &[RPATH, next[1]]],
+        // And by the level of the processor.
+        [&[RPATH, all], &[], &[]],
     ];
     let mut found_all = 0;
     for (number, words) in cases.into_iter().enumerate() {
@@ -98,9 +103,13 @@ fn paths_in_programs_are_followed_as_ldd_does() {
             fs::copy(scratch.path("one/libone.so"), scratch.path(folder).join("libone.so"))
                 .unwrap();
         };
-        if number >= 5 {
-            copy("x86_64");
-            copy("lib/x86_64-linux-gnu");
+        match number {
+            5 => ["x86_64", "haswell"].into_iter().for_each(copy),
+            6 => copy("lib/x86_64-linux-gnu"),
+            7 => ["one/glibc-hwcaps/x86-64-v2", "one/glibc-hwcaps/x86-64-v3"]
+                .into_iter()
+                .for_each(copy),
+            _ => {}
         }
         let output = Command::new("ldd").arg(&program).output().unwrap();
         let is_whole = !String::from_utf8_lossy(&output.stdout).contains("not found");
@@ -112,7 +121,40 @@ fn paths_in_programs_are_followed_as_ldd_does() {
                 .fails(125, &["the library lib", "needs it"]);
         }
     }
-    assert!((4..=5).contains(&found_all), "{found_all}");
+    assert!(found_all >= 5, "{found_all}");
+}
+
+/// With a cache of its own, made by ldconfig, for libraries in folders that no loader looks into.
+fn the_cache_and_the_level_of_the_processor_decide() {
+    let scratch = Scratch::new();
+    let program = chain(&scratch, "gcc", [&[], &[], &[]]);
+    for level in ["one/glibc-hwcaps/x86-64-v2", "two/glibc-hwcaps/x86-64-v4"] {
+        let folder = scratch.folder(level);
+        let name = level.split('/').next().unwrap();
+        let library = format!("lib{name}.so");
+        fs::copy(scratch.path(name).join(&library), folder.join(&library)).unwrap();
+    }
+    let folders = ["one", "two", "three"].map(|name| scratch.path(name).display().to_string());
+    scratch.file("conf", &format!("{}\n", folders.join("\n")));
+    let script = "ldconfig -X -f conf -C cache && mount --bind cache /etc/ld.so.cache
+        ldd $1 | grep -o ' /[^ ]*' | xargs realpath; echo; $MC rootfs --list $1
+        $MC rootfs $1; $MC $1 || echo $?";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-ec", script, "sh"]).arg(&program).env("MC", launcher());
+    let ended = run(command.current_dir(scratch.path("")));
+    assert!(ended.output.ends_with("\n42\n"), "{}{}", ended.output, ended.errors);
+    assert!(ended.output.contains("\n/etc/ld.so.cache\n"), "{}", ended.output);
+    let (theirs, ours) = ended.output.split_once("\n\n").unwrap();
+    let own = |listed: &str| -> BTreeSet<String> {
+        let is_own = |line: &&str| folders.iter().any(|folder| line.starts_with(folder));
+        listed.lines().filter(is_own).map(String::from).collect()
+    };
+    assert_eq!(own(theirs), own(ours));
+    assert_eq!(own(ours).len(), 3, "{ours}");
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("popcnt") {
+        assert!(ours.contains("/one/glibc-hwcaps/x86-64-v2/libone.so"), "{ours}");
+    }
 }
 
 fn a_library_of_another_kind_is_passed_over() {
