@@ -38,10 +38,10 @@ pub fn assemble(tree: &Folder, directory: &CStr) -> Result<(), Error<'static>> {
 fn make_folder(
     folder: BorrowedFd<'_>,
     name: &CStr,
-    mode: u32,
+    permissions: u32,
     more: OFlags,
 ) -> Result<OwnedFd, Errno> {
-    match mkdirat(folder, name, Mode::from_raw_mode(mode)) {
+    match mkdirat(folder, name, Mode::from_raw_mode(permissions)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
     }
@@ -73,8 +73,8 @@ impl Assembly {
         let made = match &node.what {
             What::Folder(inner) => {
                 // Nobody looks into one that is not as it will be.
-                let mode = if inner.is_kept { 0o700 } else { 0o755 };
-                let made = make_folder(folder, name, mode, OFlags::NOFOLLOW);
+                let permissions = if inner.is_kept { 0o700 } else { 0o755 };
+                let made = make_folder(folder, name, permissions, OFlags::NOFOLLOW);
                 let made = made.map_err(|errno| self.failed("make the folder", errno))?;
                 self.fill(made.as_fd(), inner)?;
                 if !inner.is_kept {
