@@ -200,7 +200,7 @@ impl<'a> Closure<'a> {
         } else if object.needed.iter().any(|name| is_musl(name)) {
             libc = Libc::Musl;
         }
-        let Some(search) = Search::new(&self.system, object.kind, libc) else {
+        let Some(search) = Search::new(&self.system, object.machine, libc) else {
             let why = Why::Text("it is built for another kind of machine");
             return Err(failed("add", &path, why));
         };

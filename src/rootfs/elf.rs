@@ -6,7 +6,7 @@ use crate::kernel::program::number_at;
 use alloc::vec::Vec;
 use elf::abi::{
     DF_1_NODEFLIB, DT_FLAGS_1, DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ,
-    DT_STRTAB, ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFMAGIC, PT_DYNAMIC, PT_INTERP, PT_LOAD,
+    DT_STRTAB, ELFCLASS64, ELFDATA2LSB, ELFMAGIC, EM_NONE, PT_DYNAMIC, PT_INTERP, PT_LOAD,
 };
 use elf::dynamic::{Dyn, DynamicTable};
 use elf::endian::LittleEndian;
@@ -52,21 +52,12 @@ impl Source for &[u8] {
     }
 }
 
-/// What a file is made for; a program and its libraries are of one kind.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(test, derive(Debug))]
-pub struct Kind {
-    /// Of how many bits.
-    pub class: Class,
-    /// `EM_X86_64` and the like.
-    pub machine: u16,
-}
-
 /// What a program or library asks for.
 #[cfg_attr(test, derive(Debug))]
 pub struct Object {
-    /// What it is made for.
-    pub kind: Kind,
+    /// What it is made for: `EM_X86_64` and the like; `EM_NONE` for what is not of 64 bits with the
+    /// lowest first, of which no more is read.
+    pub machine: u16,
     /// The loader that the kernel is to start.
     pub interpreter: Option<Vec<u8>>,
     /// What the libraries that it needs are called.
@@ -89,13 +80,14 @@ const STRINGS_BYTES_MAX: usize = 1 << 20;
 /// Where a field begins in the header; elf(5).
 mod offset {
     pub const CLASS: usize = 4;
-    pub const BYTE_ORDER: usize = 5;
+    pub const VERSION: usize = 6;
     pub const MACHINE: usize = 18;
-    /// The end of the header; the place of the program headers, and how long that is; the length of
-    /// one, and how many there are.
-    pub const OF_32_BITS: [usize; 5] = [52, 28, 4, 42, 44];
-    pub const OF_64_BITS: [usize; 5] = [64, 32, 8, 54, 56];
+    pub const PROGRAM_HEADERS: usize = 32;
+    pub const PROGRAM_HEADER_BYTES: usize = 54;
+    pub const PROGRAM_HEADER_COUNT: usize = 56;
 }
+
+const HEADER_BYTES: usize = 64;
 
 /// Reads it; None if it is no ELF file.
 ///
@@ -124,20 +116,8 @@ impl From<ParseError> for Broken {
 const BROKEN: Broken = Broken(Why::Text("the ELF file is damaged"));
 
 fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
-    let class = match number_at(head, offset::CLASS, 1) as u8 {
-        ELFCLASS32 => Class::ELF32,
-        ELFCLASS64 => Class::ELF64,
-        _ => return Err(BROKEN),
-    };
-    let [length, start, start_bytes, entry, count] = match class {
-        Class::ELF32 => offset::OF_32_BITS,
-        Class::ELF64 => offset::OF_64_BITS,
-    };
-    if head.len() < length {
-        return Err(BROKEN);
-    }
     let mut object = Object {
-        kind: Kind { class, machine: number_at(head, offset::MACHINE, 2) as u16 },
+        machine: EM_NONE,
         interpreter: None,
         needed: Vec::new(),
         name: None,
@@ -145,17 +125,25 @@ fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
         runpath: None,
         no_default_folders: false,
     };
-    let count = number_at(head, count, 2) as usize;
-    if count == 0 || number_at(head, offset::BYTE_ORDER, 1) as u8 != ELFDATA2LSB {
-        // Nothing to load, or nothing for this machine.
+    let identity = head.get(offset::CLASS..offset::VERSION).ok_or(BROKEN)?;
+    if identity != [ELFCLASS64, ELFDATA2LSB] {
         return Ok(object);
     }
-    let entry = ProgramHeader::validate_entsize(class, number_at(head, entry, 2) as usize)?;
+    if head.len() < HEADER_BYTES {
+        return Err(BROKEN);
+    }
+    object.machine = number_at(head, offset::MACHINE, 2) as u16;
+    let count = number_at(head, offset::PROGRAM_HEADER_COUNT, 2) as usize;
+    let entry = number_at(head, offset::PROGRAM_HEADER_BYTES, 2) as usize;
+    if count == 0 {
+        return Ok(object);
+    }
     if count > SEGMENTS_MAX {
         return Err(BROKEN);
     }
-    let table = bytes_at(file, number_at(head, start, start_bytes), entry * count)?;
-    let segments = SegmentTable::new(LittleEndian, class, &table);
+    let bytes = ProgramHeader::validate_entsize(Class::ELF64, entry)? * count;
+    let table = bytes_at(file, number_at(head, offset::PROGRAM_HEADERS, 8), bytes)?;
+    let segments = SegmentTable::new(LittleEndian, Class::ELF64, &table);
     let mut file = Mapped { file, segments, left: STRINGS_BYTES_MAX };
     let mut dynamic = None;
     for segment in segments.iter() {
@@ -172,7 +160,7 @@ fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
             return Err(BROKEN);
         }
         let table = bytes_at(file.file, start, bytes as usize)?;
-        let table = DynamicTable::new(LittleEndian, class, &table);
+        let table = DynamicTable::new(LittleEndian, Class::ELF64, &table);
         object.read_dynamic(&table, &mut file)?;
     }
     Ok(object)
@@ -267,7 +255,7 @@ fn bytes_at(file: &dyn Source, place: u64, length: usize) -> Result<Vec<u8>, Bro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use elf::abi::EM_386;
+    use elf::abi::{EM_AARCH64, EM_X86_64};
 
     fn own() -> Vec<u8> {
         std::fs::read("/proc/self/exe").unwrap()
@@ -284,7 +272,10 @@ mod tests {
         let interpreter = String::from_utf8(object.interpreter.clone().unwrap()).unwrap();
         assert!(interpreter.contains("/ld-linux"), "{interpreter}");
         assert!(names(&object).contains(&"libc.so.6"), "{:?}", names(&object));
-        assert_eq!(object.kind.class, Class::ELF64);
+        assert_eq!(
+            object.machine,
+            if cfg!(target_arch = "x86_64") { EM_X86_64 } else { EM_AARCH64 }
+        );
     }
 
     #[test]
@@ -302,15 +293,15 @@ mod tests {
         }
     }
 
-    /// A 32-bit file without segments.
     #[test]
-    fn small_files_have_a_kind() {
-        let mut bytes = vec![0; 52];
-        bytes[..7].copy_from_slice(b"\x7fELF\x01\x01\x01");
-        bytes[18] = EM_386 as u8;
-        let object = read(&&*bytes).unwrap().unwrap();
-        assert_eq!(object.kind, Kind { class: Class::ELF32, machine: EM_386 });
-        assert!(object.needed.is_empty() && object.interpreter.is_none());
+    fn other_kinds_of_files_are_for_no_machine() {
+        for (class, order) in [(1, 1), (2, 2), (0, 0)] {
+            let mut bytes = own();
+            (bytes[4], bytes[5]) = (class, order);
+            let object = read(&&*bytes).unwrap().unwrap();
+            assert_eq!(object.machine, EM_NONE);
+            assert!(object.needed.is_empty() && object.interpreter.is_none());
+        }
     }
 
     /// Whatever the header and the dynamic section say, there is an answer, and a small one.

@@ -2,8 +2,9 @@
 //! (`ldso/dynlink.c`).
 //!
 //! `LD_LIBRARY_PATH` and `LD_PRELOAD` are ignored: they are the caller's, and not the container's.
+//! `/etc/ld.so.conf` is read by ldconfig(8), and by no loader: without a cache, its folders do not count.
 
-use super::elf::{self, Kind, Object};
+use super::elf::{self, Object};
 use super::ld_so_cache::Cache;
 use super::meaning::{expand, has};
 use super::tree::{split, terminated};
@@ -11,8 +12,7 @@ use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
 use crate::sys::processor;
 use crate::text::{cut, parts};
-use ::elf::abi::{EM_386, EM_AARCH64, EM_X86_64};
-use ::elf::file::Class;
+use ::elf::abi::{EM_AARCH64, EM_X86_64};
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::ffi::CStr;
@@ -51,7 +51,7 @@ pub struct Found {
 
 /// What the loader of a kind of programs knows.
 struct Abi {
-    kind: Kind,
+    machine: u16,
     /// In `/etc/ld.so.cache`.
     flag: u32,
     /// Folders that are looked into last, whatever the distribution: for each name that it can have
@@ -61,24 +61,18 @@ struct Abi {
     platform: &'static str,
 }
 
-static ABIS: [Abi; 3] = [
+static ABIS: [Abi; 2] = [
     Abi {
-        kind: Kind { class: Class::ELF64, machine: EM_X86_64 },
+        machine: EM_X86_64,
         flag: 0x303,
         folders: "/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib",
         platform: "x86_64",
     },
     Abi {
-        kind: Kind { class: Class::ELF64, machine: EM_AARCH64 },
+        machine: EM_AARCH64,
         flag: 0xa03,
         folders: "/lib/aarch64-linux-gnu:/usr/lib/aarch64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib",
         platform: "aarch64",
-    },
-    Abi {
-        kind: Kind { class: Class::ELF32, machine: EM_386 },
-        flag: 0x3,
-        folders: "/lib/i386-linux-gnu:/usr/lib/i386-linux-gnu:/lib32:/usr/lib32:/lib:/usr/lib",
-        platform: "i386",
     },
 ];
 
@@ -105,9 +99,9 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// For a program of this kind; None if no more is known of the kind.
-    pub fn new(system: &'a System, kind: Kind, libc: Libc) -> Option<Self> {
-        let abi = ABIS.iter().find(|abi| abi.kind == kind)?;
+    /// For a program for this machine; None if nothing is known of it.
+    pub fn new(system: &'a System, machine: u16, libc: Libc) -> Option<Self> {
+        let abi = ABIS.iter().find(|abi| abi.machine == machine)?;
         Some(Self { system, abi, libc })
     }
 
@@ -207,7 +201,7 @@ impl<'a> Search<'a> {
 
     /// In a folder, or what it has for processors of a higher level.
     fn in_folder(&self, folder: &[u8], name: &[u8]) -> Answer {
-        if self.libc == Libc::Glibc && self.abi.kind.machine == EM_X86_64 {
+        if self.libc == Libc::Glibc && self.abi.machine == EM_X86_64 {
             let levels = [folder, LEVELS].concat();
             if terminated(&levels).and_then(|path| statat(CWD, &*path, AtFlags::empty())).is_ok() {
                 for level in self.levels().rev() {
@@ -234,7 +228,7 @@ impl<'a> Search<'a> {
         }
         let Ok(file) = open(&path) else { return Ok(None) };
         match elf::read(&file) {
-            Ok(Some(object)) if object.kind == self.abi.kind => {
+            Ok(Some(object)) if object.machine == self.abi.machine => {
                 Ok(Some(Found { path, object, noted_in: None }))
             }
             Ok(_) | Err(Why::Errno(_)) => Ok(None),
@@ -244,7 +238,7 @@ impl<'a> Search<'a> {
 
     /// What glibc calls the processor.
     fn platform(&self) -> &'static [u8] {
-        if self.abi.kind.machine == EM_X86_64 && self.levels().end > b'3' && processor::is_intel() {
+        if self.abi.machine == EM_X86_64 && self.levels().end > b'3' && processor::is_intel() {
             b"haswell"
         } else {
             self.abi.platform.as_bytes()
@@ -299,15 +293,14 @@ mod tests {
 
     #[test]
     fn usual_folders_need_no_cache() {
-        let kind = Kind { class: Class::ELF64, machine: EM_X86_64 };
         let system = System::default();
-        let search = Search::new(&system, kind, Libc::Glibc).unwrap();
+        let search = Search::new(&system, EM_X86_64, Libc::Glibc).unwrap();
         for usual in ["/lib", "/usr/lib64", "/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3"] {
             assert!(search.is_default(usual.as_bytes()), "{usual}");
         }
         for other in ["/usr/local/lib", "/lib/other", "/libx", "/lib/aarch64-linux-gnu"] {
             assert!(!search.is_default(other.as_bytes()), "{other}");
         }
-        assert!(Search::new(&system, Kind { machine: 1, ..kind }, Libc::Glibc).is_none());
+        assert!(Search::new(&system, 1, Libc::Glibc).is_none());
     }
 }
