@@ -53,9 +53,14 @@ pub fn prepare<'a>(
     let Files { cache: whose, ids } = files_of(&mut container.isolation, caller)?;
     let cache = Cache::open(variables, caller.user, caller.privileged, &whose)?;
     let mut taken = Used { held: Vec::new(), tree: None, cache, ids };
-    // What is only explained is unpacked nowhere.
+    let may_be_stacked = opened.layers.len() <= LAYERS_MAX;
+    if may_be_stacked {
+        taken.held = opened.hold(&taken.cache)?.unwrap_or_default();
+    }
+    // What was unpacked for overlays before can be stacked; what is only explained is unpacked nowhere.
     let is_stacked = purpose == Purpose::Explain
-        || opened.layers.len() <= LAYERS_MAX && has_overlays(&container.isolation, caller, ids);
+        || !taken.held.is_empty()
+        || may_be_stacked && has_overlays(&container.isolation, caller, ids);
     let layers = if is_stacked {
         taken.stack(&opened, &whose, purpose, kept, is_quiet)?
     } else {
@@ -88,12 +93,10 @@ impl Used {
         is_quiet: bool,
     ) -> Result<Layers<'a>, Error<'static>> {
         let cache = &self.cache;
-        let mut held = opened.hold(cache)?;
-        if held.is_none() && purpose == Purpose::Run {
+        if self.held.is_empty() && purpose == Purpose::Run {
             worker::run(self.ids, &mut || opened.make(cache, whose.owners(), is_quiet))?;
-            held = opened.hold(cache)?;
+            self.held = opened.hold(cache)?.unwrap_or_default();
         }
-        self.held.extend(held.unwrap_or_default());
         let lower = opened.paths(cache);
         let Some(name) = kept else { return Ok(Layers { lower, upper: Upper::Memory }) };
         if purpose == Purpose::Run {

@@ -22,6 +22,7 @@ tests![
     the_cache_of_somebody_else_is_not_used needs Root, Program("busybox");
     an_ordinary_user_has_a_cache_of_its_own needs UserNamespaces, Program("busybox");
     an_ordinary_user_with_ranges needs Root, Program("busybox"), Program("newuidmap"), Program("setpriv");
+    without_overlays_a_tree_is_unpacked_for_the_run needs Root, Program("busybox"), Program("strace");
     isolated_users_share_the_layers_of_root needs Root, Program("busybox");
 ];
 
@@ -157,6 +158,34 @@ fn what_is_written_is_thrown_away() {
     assert_eq!(inside(&scratch, "image", &[], "cat /file; ls /"), "as it wasbin\nfile\n");
     let read_only = "! echo x >/file; cat /file";
     assert_eq!(inside(&scratch, "image", &["--read-only"], read_only), "as it was");
+}
+
+/// On a kernel without overlays, whose answer is given in its place.
+fn without_overlays_a_tree_is_unpacked_for_the_run() {
+    let image = image()
+        .layer([Entry::file("below", "1"), Entry::file("file", "below")])
+        .layer([Entry::file(".wh.below", ""), Entry::file("file", "above")]);
+    let scratch = with(&[("image", &image)]);
+    let without_overlays = |options: &[&str], script: &str| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "--quiet=all", "-o", "/dev/null", "--seccomp-bpf"]);
+        command.args(["-e", "trace=fsopen", "-e", "inject=fsopen:error=ENODEV"]);
+        let launcher = launcher(&scratch, &[&["--image", "image"], options].concat());
+        command.arg(launcher.get_program()).args(launcher.get_args()).args(["sh", "-c", script]);
+        command.current_dir(scratch.path("")).env("XDG_CACHE_HOME", scratch.path("cache"));
+        run(command.stdin(Stdio::null())).success()
+    };
+    let left = |folder: &str| {
+        let folder = scratch.path("cache/mini-container/all").join(folder);
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    let script = "cat /file; ls /below 2>/dev/null; echo new >/file";
+    assert_eq!(without_overlays(&[], script), "above");
+    assert_eq!(without_overlays(&[], script), "above", "it was thrown away");
+    assert!(left("runs").is_empty() && left("layers").is_empty());
+    assert_eq!(without_overlays(&["--keep", "a"], script), "above");
+    assert_eq!(without_overlays(&["--keep", "a"], "cat /file"), "new\n");
+    assert_eq!(left("kept"), ["a"]);
 }
 
 fn what_is_written_is_kept_under_a_name() {
