@@ -77,7 +77,10 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
     };
     let is_said = !image.config.platform.is_unknown();
     if wanted.platform.is_some() && is_said && !image.config.platform.is(&platform) {
-        return Err(absent(wanted, "has no image for this platform", &candidates, Say::Platforms));
+        let mut hint = Text::new();
+        image.config.platform.push_to(hint.push("it is for "));
+        let (file, why) = (wanted.file.to_bytes(), "has no image for this platform");
+        return Err(Error::usage("image", file, why, hint.leak()));
     }
     if image.layers.len() != image.config.layers.len() {
         let why = "the manifest and the configuration disagree on how many layers there are";

@@ -103,7 +103,7 @@ impl Opened {
     ///
     /// # Errors
     ///
-    /// Those of [`Cache::make`] and [`unpack`].
+    /// Those of [`Cache::make`] and [`unpack()`].
     pub fn make(
         &self,
         cache: &Cache,
@@ -140,7 +140,7 @@ impl Opened {
     ///
     /// # Errors
     ///
-    /// Those of [`unpack`].
+    /// Those of [`unpack()`].
     pub fn unpack_all(
         &self,
         folder: BorrowedFd<'_>,
