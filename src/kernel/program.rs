@@ -185,7 +185,9 @@ pub fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = line.iter().position(|byte| !is_blank(byte))?;
     let line = line.get(start..)?;
     let is_end = |byte| is_blank(byte) || matches!(byte, b'\n' | 0);
-    line.split_at_checked(line.iter().position(is_end).unwrap_or(line.len()))
+    let split = line.split_at_checked(line.iter().position(is_end).unwrap_or(line.len()));
+    // Where the line ends, nothing is a word.
+    split.filter(|(word, _)| !word.is_empty())
 }
 
 /// Where a field begins in the header of a 64-bit ELF file, and in an entry of its program header

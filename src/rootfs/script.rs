@@ -78,5 +78,6 @@ mod tests {
         }
         assert_eq!(words("#!/bin/env\n"), Some(("/bin/env".into(), None)));
         assert_eq!(words("#!/bin/env -S A=b"), Some(("/bin/env".into(), None)));
+        assert_eq!(words("#!/bin/env A=b\0sh"), Some(("/bin/env".into(), None)), "it ends there");
     }
 }
