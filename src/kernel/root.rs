@@ -135,6 +135,10 @@ pub fn enter(root: OwnedFd) -> Result<(), Fault> {
 /// This is the only cause left for `EINVAL`. That `/` is a mount, and not the directory of a
 /// chroot that one could climb out of, is known since [`super::mounts::make_private`] succeeded.
 fn move_over_initramfs() -> Result<(), Fault> {
-    mount_move(c".", c"/").doing(&MOVE)?;
+    match mount_move(c".", c"/") {
+        // A root in memory was mounted there.
+        Err(Errno::LOOP) => {}
+        answer => answer.doing(&MOVE)?,
+    }
     chroot(c".").doing(&CHROOT)
 }
