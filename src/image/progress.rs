@@ -15,8 +15,8 @@ pub struct Progress {
 
 /// Between two writings of the line.
 const INTERVAL_MS: i64 = 100;
-/// As much of a name as is shown: of a digest, enough to tell it.
-const NAME_BYTES: usize = 12;
+/// As much of a name as is shown: of a digest, more than enough to tell it.
+const NAME_BYTES: usize = 19;
 
 impl Progress {
     /// Of a layer of so many bytes; nothing is written if it is not wanted, or nobody looks.
