@@ -13,6 +13,7 @@ use super::remove::remove_tree;
 use super::unpack::Owners;
 use crate::container::{environment, keep};
 use crate::error::{Cure, Doing, Error, Object, Operation};
+use crate::kernel::caller::Caller;
 use crate::text::{Text, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -25,7 +26,7 @@ use rustix::io::Errno;
 
 /// The folder for layers and what is kept, of one way to see ids.
 pub struct Cache {
-    whose: Whose,
+    privileged: bool,
     pub(super) path: Text,
     pub(super) layers: OwnedFd,
     pub(super) kept: OwnedFd,
@@ -36,7 +37,11 @@ pub struct Cache {
 #[derive(Clone, Copy)]
 pub enum Whose {
     /// Of every id of the host, by root.
-    All,
+    All {
+        /// Whether the containers have users of their own. Their overlays note deletions in other
+        /// attributes than root's, and neither sees those of the other.
+        isolated: bool,
+    },
     /// The caller's, all of them.
     Caller,
     /// Of the ids of a map.
@@ -118,22 +123,23 @@ impl Cache {
     /// That there is no place for it, or that it is somebody else's; mkdir(2), open(2).
     pub fn open(
         variables: &[&CStr],
-        caller: u32,
-        is_root: bool,
+        caller: Caller,
         whose: &Whose,
     ) -> Result<Self, Error<'static>> {
-        let mut path = base(variables, is_root)?;
+        let privileged = matches!(whose, Whose::All { isolated: false });
+        let mut path = base(variables, caller.privileged)?;
         let name = keep(path.as_bytes().to_vec()).unwrap_or_default();
-        let [layers, kept, runs] = said(open_all(path.as_bytes(), caller, whose), &OPEN, name)?;
-        path.push("/");
-        whose.push_to(&mut path);
-        Ok(Self { whose: *whose, path, layers, kept, runs })
+        let ids = whose.name();
+        let opened = open_all(path.as_bytes(), caller.user, whose, ids);
+        let [layers, kept, runs] = said(opened, &OPEN, name)?;
+        path.push("/").push_raw(ids.to_bytes());
+        Ok(Self { privileged, path, layers, kept, runs })
     }
 
-    /// Whether overlays of the layers are made with root privilege on the host.
+    /// Whether overlays of the layers note deletions as only root's do.
     #[must_use]
     pub fn is_privileged(&self) -> bool {
-        matches!(self.whose, Whose::All)
+        self.privileged
     }
 
     /// Where the files of a layer are.
@@ -211,24 +217,28 @@ impl Whose {
     pub fn root(&self) -> Option<(u32, u32)> {
         match self {
             Self::Mapped { root, .. } => Some(*root),
-            Self::All | Self::Caller => None,
+            Self::All { .. } | Self::Caller => None,
         }
     }
 
-    fn push_to(self, text: &mut Text) {
+    /// What its folder is called.
+    fn name(&self) -> &'static CStr {
+        let mut name = Text::new();
         match self {
-            Self::All => text.push("all"),
-            Self::Caller => text.push("caller"),
+            Self::All { isolated: false } => name.push("all"),
+            Self::All { isolated: true } => name.push("all-isolated"),
+            Self::Caller => name.push("caller"),
             Self::Mapped { digest, .. } => {
-                text.push("ids-").push_raw(digest.hex().as_bytes().get(..16).unwrap_or_default())
+                name.push("ids-").push_raw(digest.hex().as_bytes().get(..16).unwrap_or_default())
             }
         };
+        keep(name.as_bytes().to_vec()).unwrap_or_default()
     }
 }
 
 /// Opens the folders in the one at `path`, which has to be the caller's alone: programs that gain
 /// privilege lie in it.
-fn open_all(path: &[u8], caller: u32, whose: &Whose) -> Result<[OwnedFd; 3], Errno> {
+fn open_all(path: &[u8], caller: u32, whose: &Whose, ids: &CStr) -> Result<[OwnedFd; 3], Errno> {
     let base = open_path(path)?;
     let found = fstat(&base)?;
     // Who is root in a user namespace may have to search it, but not list it.
@@ -237,10 +247,7 @@ fn open_all(path: &[u8], caller: u32, whose: &Whose) -> Result<[OwnedFd; 3], Err
     } else if found.st_uid != caller || found.st_mode & 0o066 != 0 {
         return Err(Errno::PERM);
     }
-    let mut name = Text::new();
-    whose.push_to(&mut name);
-    let name = keep(name.as_bytes().to_vec()).unwrap_or_default();
-    let ids = make_for(whose, caller, &base, name)?;
+    let ids = make_for(whose, caller, &base, ids)?;
     let make = |name| make_for(whose, caller, &ids, name);
     Ok([make(c"layers")?, make(c"kept")?, make(c"runs")?])
 }

@@ -51,7 +51,7 @@ pub fn prepare<'a>(
     let defaults = core::mem::take(&mut opened.config.defaults);
     let (mut container, purpose) = wanted.container(defaults)?;
     let Files { cache: whose, ids } = files_of(&mut container.isolation, caller)?;
-    let cache = Cache::open(variables, caller.user, caller.privileged, &whose)?;
+    let cache = Cache::open(variables, caller, &whose)?;
     let mut taken = Used { held: Vec::new(), tree: None, cache, ids };
     let may_be_stacked = opened.layers.len() <= LAYERS_MAX;
     if may_be_stacked {
@@ -180,7 +180,7 @@ fn files_of(isolation: &mut Isolation<'_>, caller: Caller) -> Result<Files, Erro
         let all = [IdRange { inside: 0, outside: 0, count: u32::MAX }];
         isolation.users = IdMap::Ranges(all.into());
         isolation.groups = IdMap::Ranges(all.into());
-        return Ok(Files { cache: Whose::All, ids: Ids::NONE });
+        return Ok(Files { cache: Whose::All { isolated: true }, ids: Ids::NONE });
     }
     if is_unsaid && has_users && has_helpers() && has_ranges(caller) {
         isolation.users = IdMap::Auto;
@@ -190,7 +190,7 @@ fn files_of(isolation: &mut Isolation<'_>, caller: Caller) -> Result<Files, Erro
     if has_users {
         Ok(mapped(&isolation.users, &isolation.groups, caller))
     } else {
-        Ok(Files { cache: Whose::All, ids: Ids::NONE })
+        Ok(Files { cache: Whose::All { isolated: false }, ids: Ids::NONE })
     }
 }
 
@@ -199,7 +199,7 @@ fn files_of(isolation: &mut Isolation<'_>, caller: Caller) -> Result<Files, Erro
 pub fn files(users: &IdMap, groups: &IdMap, caller: Caller) -> Files {
     let is_unsaid = matches!((users, groups), (IdMap::Own, IdMap::Own));
     if is_unsaid && caller.privileged {
-        return Files { cache: Whose::All, ids: Ids::NONE };
+        return Files { cache: Whose::All { isolated: false }, ids: Ids::NONE };
     }
     mapped(users, groups, caller)
 }
@@ -294,7 +294,7 @@ pub fn prune(
     }
     let (mut users, mut groups) = (map.clone(), map);
     let files = if caller.privileged {
-        Files { cache: Whose::All, ids: Ids::NONE }
+        Files { cache: Whose::All { isolated: false }, ids: Ids::NONE }
     } else {
         auto(&mut users, &mut groups, caller)?;
         mapped(&users, &groups, caller)

@@ -23,7 +23,8 @@ tests![
     an_ordinary_user_has_a_cache_of_its_own needs UserNamespaces, Program("busybox");
     an_ordinary_user_with_ranges needs Root, Program("busybox"), Program("newuidmap"), Program("setpriv");
     without_overlays_a_tree_is_unpacked_for_the_run needs Root, Program("busybox"), Program("strace");
-    isolated_users_share_the_layers_of_root needs Root, Program("busybox");
+    what_a_layer_hides_is_hidden_from_isolated_users_too needs Root, Program("busybox");
+    isolated_users_see_the_same_owners needs Root, Program("busybox");
 ];
 
 fn with(images: &[(&str, &Image)]) -> Scratch {
@@ -341,13 +342,32 @@ fn an_ordinary_user_with_ranges() {
     assert_eq!(entries(&scratch).len(), 0);
 }
 
-fn isolated_users_share_the_layers_of_root() {
+/// An overlay in a user namespace reads other marks than one of root's.
+fn what_a_layer_hides_is_hidden_from_isolated_users_too() {
+    let image = image()
+        .layer([Entry::folder("d"), Entry::file("d/old", ""), Entry::file("gone", "")])
+        .layer([Entry::folder("d"), Entry::file("d/.wh..wh..opq", ""), Entry::file("d/new", "")])
+        .layer([Entry::file(".wh.gone", "")]);
+    let scratch = with(&[("image", &image)]);
+    let script = "ls /d; ls /gone 2>/dev/null || echo gone";
+    for options in [&[][..], &["--all"], &["--isolate", "user"], &["--keep", "a"]] {
+        assert_eq!(inside(&scratch, "image", options, script), "new\ngone\n", "{options:?}");
+    }
+    // Nor is what they keep the same.
+    let hide = "rm -r /d; mkdir /d; ls /d";
+    for options in [&["--keep", "b"][..], &["--all", "--keep", "b"]] {
+        assert_eq!(inside(&scratch, "image", options, "ls /d"), "new\n", "{options:?}");
+        assert_eq!(inside(&scratch, "image", options, hide), "");
+        assert_eq!(inside(&scratch, "image", options, "ls /d"), "");
+    }
+}
+
+fn isolated_users_see_the_same_owners() {
     let scratch = with(&[("image", &with_owners())]);
     scratch.folder("cache");
     let script = "busybox stat -c '%u:%g' /theirs";
     assert_eq!(inside(&scratch, "image", &[], script), "5:6\n");
     assert_eq!(inside(&scratch, "image", &["--all"], script), "5:6\n");
-    assert_eq!(entries(&scratch).len(), 2);
     let options = ["--map-users", "0:400000:65536", "--map-groups", "0:400000:65536"];
     assert_eq!(inside(&scratch, "image", &options, script), "5:6\n");
 }
