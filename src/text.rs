@@ -190,6 +190,23 @@ pub fn read_start<'a>(file: &OwnedFd, buffer: &'a mut [u8]) -> Result<&'a [u8], 
     Ok(&buffer[..filled])
 }
 
+/// Reads what is at `place` of a file until the buffer is full or the file ends; returns how much it was.
+///
+/// # Errors
+///
+/// pread(2); `EINVAL` for a place that no file has.
+pub fn read_at(file: impl AsFd, place: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let mut filled = 0;
+    while let Some(rest @ [_, ..]) = into.get_mut(filled..) {
+        let from = place.checked_add(filled as u64).ok_or(Errno::INVAL)?;
+        match retry_on_intr(|| rustix::io::pread(&file, &mut *rest, from))? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

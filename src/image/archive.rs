@@ -4,10 +4,9 @@
 use super::unpack::reader::{CUT_OFF, Reader, Source};
 use super::unpack::{Entry, Failure, Kind};
 use crate::error::{Error, Object, Operation, Why, status};
-use crate::text::parts;
+use crate::text::{parts, read_at};
 use alloc::vec::Vec;
 use rustix::fd::BorrowedFd;
-use rustix::io::{Errno, pread, retry_on_intr};
 
 /// A file in an archive, or a link to one.
 pub struct Member {
@@ -83,7 +82,7 @@ impl Source for Head<'_> {
             let wanted =
                 HEAD_BYTES.min(usize::try_from(self.end - self.place).unwrap_or(HEAD_BYTES));
             self.bytes.resize(wanted, 0);
-            let filled = fill(self.file, self.place, &mut self.bytes)?;
+            let filled = read_at(self.file, self.place, &mut self.bytes)?;
             self.bytes.truncate(filled);
             self.place += filled as u64;
             self.used = 0;
@@ -124,20 +123,4 @@ pub fn without_dot(mut name: &[u8]) -> &[u8] {
         name = rest;
     }
     name
-}
-
-/// Reads until the buffer is full or the file ends; returns how much it was.
-///
-/// # Errors
-///
-/// pread(2).
-pub fn fill(file: BorrowedFd<'_>, place: u64, into: &mut [u8]) -> Result<usize, Errno> {
-    let mut filled = 0;
-    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match retry_on_intr(|| pread(file, &mut *rest, place + filled as u64))? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
 }

@@ -1,9 +1,10 @@
 //! The file that an image is in, whatever its form: a folder or an archive in which things have names,
 //! or nothing but a root filesystem.
 
-use super::archive::{Member, READ, fill, members, without_dot};
+use super::archive::{Member, READ, members, without_dot};
 use super::digest::Digest;
 use crate::error::{Cure, Doing, Error, Object, Operation, Why, status};
+use crate::text::read_at;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -203,7 +204,7 @@ impl Store {
             return Err(named("read", name, Why::Text("it is too long")));
         }
         let mut text = vec![0; content.bytes as usize];
-        let filled = fill(content.as_fd(), content.start, &mut text).doing(&READ);
+        let filled = read_at(content.as_fd(), content.start, &mut text).doing(&READ);
         let filled = filled.map_err(|fault| named("read", name, Why::Errno(fault.errno)))?;
         if filled < text.len() {
             return Err(named("read", name, Why::Text("it is cut off")));
@@ -246,7 +247,7 @@ const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// Whether an archive holds an image or a root filesystem.
 fn form_of(file: &OwnedFd, bytes: u64) -> Result<Form, Error<'static>> {
     let mut magic = [0; 4];
-    let filled = fill(file.as_fd(), 0, &mut magic).doing(&READ);
+    let filled = read_at(file.as_fd(), 0, &mut magic).doing(&READ);
     let filled = filled.map_err(|fault| fault.into_error(b"the image", b""))?;
     let magic = magic.get(..filled).unwrap_or_default();
     if magic.is_empty() {

@@ -3,6 +3,7 @@
 
 use crate::error::Why;
 use crate::kernel::program::number_at;
+use crate::text::read_at;
 use alloc::vec::Vec;
 use elf::abi::{
     DF_1_NODEFLIB, DT_FLAGS_1, DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ,
@@ -14,7 +15,7 @@ use elf::file::Class;
 use elf::parse::{ParseAt, ParseError};
 use elf::segment::{ProgramHeader, SegmentTable};
 use rustix::fd::OwnedFd;
-use rustix::io::{Errno, pread, retry_on_intr};
+use rustix::io::Errno;
 
 /// Something that bytes can be read from, anywhere.
 pub trait Source {
@@ -28,15 +29,7 @@ pub trait Source {
 
 impl Source for OwnedFd {
     fn read_at(&self, buffer: &mut [u8], place: u64) -> Result<usize, Errno> {
-        let mut filled = 0;
-        while let Some(rest @ [_, ..]) = buffer.get_mut(filled..) {
-            let from = place.checked_add(filled as u64).ok_or(Errno::INVAL)?;
-            match retry_on_intr(|| pread(self, &mut *rest, from))? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        Ok(filled)
+        read_at(self, place, buffer)
     }
 }
 

@@ -7,7 +7,8 @@ use super::input::{self, CONTENT, DIED, DIGEST, Ended, Input};
 use super::reader::Source;
 use super::{Blob, gzip, zstd};
 use crate::sys::ring::{self, Writer};
-use rustix::io::{Errno, pread, retry_on_intr};
+use crate::text::read_at;
+use rustix::io::Errno;
 
 /// How a layer is compressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,13 +29,7 @@ impl Compression {
     /// pread(2).
     pub fn of(blob: &Blob<'_>) -> Result<Self, Errno> {
         let mut start = [0; 4];
-        let mut filled = 0;
-        while let Some(rest) = start.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match retry_on_intr(|| pread(blob.file, &mut *rest, blob.start + filled as u64))? {
-                0 => break,
-                count => filled += count,
-            }
-        }
+        let filled = read_at(blob.file, blob.start, &mut start)?;
         let start = start.get(..filled.min(usize::try_from(blob.bytes).unwrap_or(filled)));
         Ok(match start.unwrap_or_default() {
             start if start.starts_with(gzip::MAGIC) => Self::Gzip,

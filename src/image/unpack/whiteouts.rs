@@ -8,12 +8,12 @@ use super::folders::{Folder, Missing, c_str};
 use super::made::Made;
 use super::names::Path;
 use super::write::Files;
-use super::{super::remove::remove_tree, Form};
+use super::{super::entry::list, super::remove::remove_tree, Form};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, mknodat, openat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mknodat, openat, unlinkat};
 use rustix::io::Errno;
 
 const FOLDER: OFlags =
@@ -100,7 +100,10 @@ fn empty_old(
 /// Reads all names before any is removed, since reading a directory that changes may miss some.
 fn names(folder: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
     let mut names: Vec<Vec<u8>> = Vec::new();
-    list(folder, |name| names.push(name.to_bytes_with_nul().to_vec()))?;
+    list(folder, |name| {
+        names.push(name.to_bytes_with_nul().to_vec());
+        Ok(())
+    })?;
     Ok(names)
 }
 
@@ -133,18 +136,9 @@ fn remove_in_place(folder: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<
 /// Whether there is nothing in a directory.
 pub fn is_empty(folder: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut is_empty = true;
-    list(&openat(folder, c".", FOLDER, Mode::empty())?, |_| is_empty = false)?;
+    list(&openat(folder, c".", FOLDER, Mode::empty())?, |_| {
+        is_empty = false;
+        Ok(())
+    })?;
     Ok(is_empty)
-}
-
-fn list(folder: &OwnedFd, mut each: impl FnMut(&CStr)) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); 4096];
-    let mut entries = RawDir::new(folder, &mut space);
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            each(entry.file_name());
-        }
-    }
-    Ok(())
 }
