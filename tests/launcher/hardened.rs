@@ -7,6 +7,7 @@ tests![
     devices_made_as_root_are_the_right_ones needs Root;
     what_tells_of_the_host_is_hidden needs Launch, UserNamespaces;
     masks_can_be_added_and_taken_away needs Launch;
+    all_masks_can_be_taken_away needs Root, Program("busybox");
     capabilities_are_dockers_and_can_be_changed needs Launch, UserNamespaces;
     dropped_capabilities_do_not_come_back needs Root;
     the_filter_and_no_new_privileges_are_on needs Launch, UserNamespaces;
@@ -91,6 +92,11 @@ fn masks_can_be_added_and_taken_away() {
     let lines: Vec<_> = seen.lines().collect();
     assert_eq!(lines[0], "0", "the file is empty, and nothing was printed");
     assert_ne!(lines[1], "0", "{seen}");
+}
+
+/// What is there then can be written to by who may do so outside.
+fn all_masks_can_be_taken_away() {
+    let scratch = root();
     let seen = scratch.inside(&["--all", "--security-opt", "unmask=ALL"], "busybox wc -c < /proc/timer_list; (echo x > /proc/sys/kernel/hostname) 2>&1; busybox hostname");
     assert!(!seen.starts_with("0\n") && seen.ends_with("x\n"), "{seen}");
 }
