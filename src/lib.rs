@@ -86,10 +86,10 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
         let hint = b"the program, or the interpreter that it names, is /proc/self/exe";
         return Err(Error::new("execute", b"/proc/self/exe", why, hint, status::NOT_EXECUTABLE));
     }
-    let words = invocation.args.get(1..).unwrap_or_default();
-    if let Some(program) = launch::init::program(words) {
+    if let Some(program) = launch::init::program(&invocation.args) {
         return Ok(launch::init::stay(program));
     }
+    let words = invocation.args.get(1..).unwrap_or_default();
     match command(invocation, words)? {
         Next::Done(status) => Ok(status),
         Next::Launch(plan, used) => {

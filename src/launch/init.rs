@@ -15,11 +15,12 @@ use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execute_file};
 use crate::text::Text;
 use core::ffi::CStr;
-use rustix::process::{Pid, getpid};
+use rustix::process::Pid;
 use rustix::thread::set_name;
 
-/// The word for the launcher that it is to stay as process 1.
-const WORD: &CStr = c"init";
+/// What the launcher is called when it is to stay as process 1, which nobody types. (In a process
+/// namespace that was joined, the number is another.)
+const NAME: &CStr = c"mini-container init";
 
 /// Takes the steps, starts the program, and stays until it ends; returns its exit status.
 pub(super) fn run<'a>(
@@ -43,7 +44,7 @@ pub(super) fn run<'a>(
     let ended = started.and_then(|process| {
         if let (None, Some(file)) = (&failure, own_file) {
             let (number, signal) = (word(number_of(process)), word(stop_signal.as_raw() as u64));
-            let words = StringList::new(&[c"mini-container", WORD, number, signal]);
+            let words = StringList::new(&[NAME, number, signal]);
             // Where that cannot be, this process stays as it is.
             let _ = execute_file(file, &words, &StringList::new(&[]));
         }
@@ -68,7 +69,7 @@ fn word(number: u64) -> &'static CStr {
 #[must_use]
 pub fn program(words: &[&CStr]) -> Option<Program> {
     match words {
-        [word, program, stop_signal] if *word == WORD && getpid() == Pid::INIT => {
+        [name, program, stop_signal] if *name == NAME => {
             let process = Pid::from_raw(i32::try_from(number(program.to_bytes())?).ok()?)?;
             Some(Program { process, stop_signal: signal(stop_signal.to_bytes())? })
         }

@@ -161,18 +161,24 @@ fn the_launchers_file_by_its_process_1() {
 
 /// As CVE-2019-5736 went on: a process in the container waits for the next one to enter it.
 fn the_launchers_file_by_a_join() {
+    // It goes in until it was seen, since that is a matter of luck, and sixty times at least.
     let enter = |program: &Path, options: &str, entry: &str| {
         let scratch = root();
         let (own, before) = victim(&scratch, program);
         let line = format!(
-            "$MC {options} /attack overwrite 60 > waiting &
+            "$MC {options} /attack overwrite 120 > waiting &
             until grep -q ready waiting; do sleep 0.02; done
             read inside < /proc/$!/task/$!/children
-            for i in $(seq 60); do {entry}; done; touch rootfs/stop; wait; cat waiting"
+            for round in $(seq 60); do
+                for i in $(seq 60); do {entry} || echo refused; done
+                ! grep -q -e seen -e escaped waiting || break
+            done
+            touch rootfs/stop; wait; cat waiting"
         );
         let ended = shell(&scratch, &line.replace("INSIDE", "/proc/${inside% }/ns"));
         let entered = ended.output.matches("entered").count();
-        (ended.output, entered, fs::read(own).unwrap() == before)
+        let always = entered >= 60 && !ended.output.contains("refused");
+        (ended.output, always, fs::read(own).unwrap() == before)
     };
     let nsenter = crate::util::which("nsenter").unwrap();
     let entry = "./own --pid=INSIDE/pid --mount=INSIDE/mnt /bin/busybox true";
@@ -189,7 +195,7 @@ fn the_launchers_file_by_a_join() {
         let (seen, entered, is_unchanged) = enter(launcher(), options, &entry);
         holds(&seen, 1);
         assert!(!seen.contains("of 0 files"), "it sees the launchers come in: {seen}");
-        assert!(entered == 60 && is_unchanged, "{options} {joined}: {entered}: {seen}");
+        assert!(entered && is_unchanged, "{options} {joined}: {seen}");
     }
 }
 

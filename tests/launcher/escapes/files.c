@@ -71,7 +71,7 @@ static void overwrite(int seconds) {
             for (int i = 0; i < kept; i++) known |= held[i].inode == found.st_ino && held[i].device == found.st_dev;
             if (known) { close(fd); continue; }
             held[kept].fd = fd, held[kept].device = found.st_dev, held[kept].inode = found.st_ino;
-            kept++;
+            if (!kept++) puts("seen"), fflush(stdout);
         }
         if (proc) closedir(proc);
         for (int i = 0; i < kept; i++) {
