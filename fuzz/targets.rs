@@ -7,6 +7,8 @@ use mini_container::image::manifest;
 use mini_container::image::store::Store;
 use mini_container::image::unpack::names::Path;
 use mini_container::image::unpack::reader::walk;
+use mini_container::kernel::caller::Caller;
+use mini_container::oci::config;
 use mini_container::rootfs::elf;
 use mini_container::rootfs::ld_so_cache::Cache;
 use mini_container::rootfs::script;
@@ -79,6 +81,25 @@ pub fn image_json(data: &[u8]) {
         let _ = manifest::read(&store, &ImageFile { file: c"image", platform, tag: None });
     }
     let _ = manifest::read(&store, &ImageFile { file: c"image", platform: None, tag: Some(c"a") });
+}
+
+/// A bundle's `config.json`, and the parts of it that are also read alone.
+pub fn config_json(data: &[u8]) {
+    let data: &'static [u8] = data.to_vec().leak();
+    let caller = Caller { privileged: true, user: 0, group: 0, kernel: (6, 1) };
+    let _ = config::resources(data);
+    let whole = br#"{"ociVersion": "1.3.0"}"#;
+    if let Ok(mut config) = config::parse(whole, c"/bundle", caller) {
+        let _ = config::replace_process(data, &mut config.container);
+    }
+    if let Ok(config) = config::parse(data, c"/bundle", caller) {
+        assert!(config.resources.unified.iter().all(|(file, _)| !file.to_bytes().contains(&b'/')));
+        for (file, value) in &config.container.isolation.sysctls {
+            let parts = file.to_bytes().split(|byte| *byte == b'/');
+            assert!(parts.clone().all(|part| !matches!(part, b"" | b"." | b"..")), "{file:?}");
+            assert!(!value.to_bytes().contains(&b'\n'));
+        }
+    }
 }
 
 /// Puts digests in the places of `@N`.

@@ -127,6 +127,8 @@ pub enum Why<'a> {
     Text(&'static str),
     /// A process of ours has printed it already.
     Said,
+    /// A process of ours has told it.
+    Told(&'a [u8]),
     /// A file that the program needs is not there: what it is to it, and its name.
     Missing(&'static str, &'a [u8]),
 }
@@ -159,15 +161,25 @@ impl<'a> Error<'a> {
         let _ = self.render().write_to(files::standard_error());
     }
 
-    /// The lines for the user.
+    /// What to do about it; empty if nothing is known.
     #[must_use]
-    pub fn render(&self) -> Text {
-        let Self(Message { doing, on, why, hint, .. }) = self;
+    pub fn hint(&self) -> &'a [u8] {
+        self.0.hint
+    }
+
+    /// The same, for a command whose exit status says something else.
+    #[must_use]
+    pub fn with_status(self, status: u8) -> Self {
+        let Message { doing, on, why, hint, .. } = *self.0;
+        Self::new(doing, on, why, hint, status)
+    }
+
+    /// What went wrong, in one line without its end.
+    #[must_use]
+    pub fn words(&self) -> Text {
+        let Self(Message { doing, on, why, .. }) = self;
         let mut text = Text::new();
-        if matches!(why, Why::Said) {
-            return text;
-        }
-        text.push("mini-container: ").push(doing);
+        text.push(doing);
         if !doing.is_empty() {
             if !on.is_empty() {
                 text.push(" ").push_name(on);
@@ -178,11 +190,23 @@ impl<'a> Error<'a> {
             Why::Errno(errno) => push_errno(&mut text, errno),
             Why::Text(words) => text.push(words),
             Why::Said => &mut text,
+            Why::Told(words) => text.push_name(words),
             Why::Missing(what, name) => {
                 text.push(what).push(" ").push_name(name).push(" is missing in the root")
             }
         };
-        text.push("\n");
+        text
+    }
+
+    /// The lines for the user.
+    #[must_use]
+    pub fn render(&self) -> Text {
+        let Self(Message { why, hint, .. }) = self;
+        let mut text = Text::new();
+        if matches!(why, Why::Said) {
+            return text;
+        }
+        text.push("mini-container: ").push_raw(self.words().as_bytes()).push("\n");
         if !hint.is_empty() {
             text.push("hint: ").push_name(hint).push("\n");
         }

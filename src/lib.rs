@@ -5,11 +5,13 @@
 //! - [`check`] finds out what the host can do, and knows all of what follows,
 //! - [`cli`] reads the command line into a request,
 //! - [`container`] is what is wanted, in the user's terms,
+//! - [`oci`] is the runtime that container engines call: its state and its commands,
 //! - `lookup` reads what files of the host say about it,
 //! - [`image`] opens image files and unpacks their layers,
 //! - [`rootfs`] finds what programs of this system need, for a root that is made of them,
 //! - [`plan`] is how it is done: an ordered list of steps, which can also print itself,
 //! - [`launch`] clones the child that takes the steps, and waits for the program,
+//! - [`cgroups`] is what all processes of a container together may use of the machine,
 //! - [`kernel`] is what the steps do, a file per subject,
 //! - [`seccomp`] is which system calls a container may make, and the filter that sees to it,
 //! - [`sys`] is the system calls that rustix does not offer; besides the binary's program start, it
@@ -21,6 +23,7 @@
 
 extern crate alloc;
 
+pub mod cgroups;
 pub mod check;
 pub mod cli;
 pub mod container;
@@ -30,6 +33,7 @@ pub mod json;
 pub mod kernel;
 pub mod launch;
 mod lookup;
+pub mod oci;
 pub mod plan;
 pub mod rootfs;
 pub mod seccomp;
@@ -42,6 +46,7 @@ pub use sys::process::exit;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use check::Form;
+use cli::runtime::{Command, Typed};
 use cli::{Purpose, Request, Rootfs};
 use container::{Container, Programs, Source, environment};
 use core::ffi::CStr;
@@ -117,6 +122,9 @@ fn command<'a>(
     invocation: &'a Invocation<'a>,
     words: &'a [&'a CStr],
 ) -> Result<Next<'a>, Error<'a>> {
+    if let Some(typed) = cli::runtime::parse(words)? {
+        return runtime(invocation, typed).map(Next::Done);
+    }
     let done = match cli::parse(words, &invocation.env)? {
         Request::Print(text) => print(&text)?,
         Request::Check(is_json) => {
@@ -134,7 +142,7 @@ fn command<'a>(
                 lookup::image::prepare(wanted, &invocation.env, caller)?;
             return plan(container, purpose, caller, invocation, Some(Box::new(used)));
         }
-        Request::Container(mut container, purpose) => {
+        Request::Container(container, purpose) => {
             let caller = Caller::current();
             if let Source::Programs(Programs { list, pieces }) = &mut container.root.source {
                 *pieces = rootfs::pieces(list, environment::path(&invocation.env))?;
@@ -147,17 +155,32 @@ fn command<'a>(
     Ok(Next::Done(done))
 }
 
+/// Does what an engine calls a runtime for.
+#[inline(never)]
+fn runtime<'a>(invocation: &'a Invocation<'a>, typed: Typed<'a>) -> Result<u8, Error<'a>> {
+    match typed.command {
+        Command::Help => return print(&cli::runtime::help(&typed)),
+        Command::Version => {
+            let called = invocation.args.first().copied().unwrap_or_default();
+            return print(&cli::runtime::version(called));
+        }
+        // Whoever is in the container already may look at these.
+        Command::Create | Command::Run | Command::Exec | Command::Restore => seal(invocation)?,
+        _ => {}
+    }
+    oci::run(typed, &invocation.env)
+}
+
 /// Plans a container, or says how it would be run.
 fn plan<'a>(
-    container: Container<'a>,
+    container: &'a Container<'a>,
     purpose: Purpose,
     caller: Caller,
     invocation: &'a Invocation<'a>,
     used: Option<Box<Used>>,
 ) -> Result<Next<'a>, Error<'a>> {
     let filters = lookup::filters(&container.security, caller)?;
-    // Errors name what is in them, so they live as long: until the end.
-    let container = &*Box::leak(Box::new(container));
+    // Errors name what is in it, so it lives as long: until the end.
     let plan = &*Box::leak(Box::new(Plan::new(container, caller, filters.leak())));
     if purpose == Purpose::Explain {
         return print(&plan.explain()).map(Next::Done);

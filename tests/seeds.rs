@@ -45,3 +45,8 @@ fn archives() {
 fn lists_of_images() {
     feed("image_json", targets::image_json);
 }
+
+#[test]
+fn configurations() {
+    feed("config_json", targets::config_json);
+}

@@ -29,6 +29,47 @@ struct Row {
     is_needed: bool,
 }
 
+/// The rows so far, and the group that the next ones are of.
+struct Rows {
+    list: Vec<Row>,
+    group: &'static str,
+}
+
+impl Rows {
+    /// Adds what was found, None if this caller cannot find out.
+    #[inline(never)]
+    fn add(&mut self, name: &'static str, found: Option<Result<(), Errno>>, hint: &'static str) {
+        let works = found.map(|found| found.is_ok());
+        let detail: &[u8] = match found {
+            None => b"takes root privilege to find out",
+            Some(Err(errno)) => crate::error::errno_text(errno),
+            Some(Ok(())) => b"",
+        };
+        let (group, hint) = (self.group, hint.as_bytes());
+        self.list.push(Row { group, name, works, detail, hint, is_needed: false });
+    }
+
+    /// Adds what is there if it has words.
+    fn add_words(&mut self, name: &'static str, words: &'static [u8], hint: &'static str) {
+        self.add(name, Some(if words.is_empty() { Err(Errno::NOENT) } else { Ok(()) }), hint);
+        self.say(words);
+    }
+
+    /// What else is known of the last one.
+    fn say(&mut self, detail: &'static [u8]) {
+        if let Some(last) = self.list.last_mut() {
+            last.detail = detail;
+        }
+    }
+
+    /// The last one is needed.
+    fn need(&mut self, is_needed: bool) {
+        if let Some(last) = self.list.last_mut() {
+            last.is_needed = is_needed;
+        }
+    }
+}
+
 /// How the result is written.
 #[derive(Clone, Copy)]
 pub enum Form {
@@ -46,14 +87,14 @@ pub enum Form {
 #[inline(never)]
 pub fn check(form: Form) -> (Text, bool) {
     let caller = Caller::current();
-    let mut rows = Vec::new();
+    let mut rows = Rows { list: Vec::new(), group: "" };
     isolations(&mut rows, caller);
     file_systems(&mut rows, caller);
     protections(&mut rows);
     cgroups(&mut rows);
     programs(&mut rows, caller);
-    let is_enough = rows.iter().all(|row| !row.is_needed || row.works == Some(true));
-    (print(&rows, form), is_enough)
+    let is_enough = rows.list.iter().all(|row| !row.is_needed || row.works == Some(true));
+    (print(&rows.list, form), is_enough)
 }
 
 struct Kind {
@@ -77,118 +118,88 @@ const KINDS: [Kind; 8] = [
     kind("time", Namespaces::TIME, "CONFIG_TIME_NS, Linux 5.6"),
 ];
 
-fn isolations(rows: &mut Vec<Row>, caller: Caller) {
+fn isolations(rows: &mut Rows, caller: Caller) {
+    rows.group = "isolation with root privilege";
     for Kind { name, kinds, hint } in &KINDS {
         let found = caller.privileged.then(|| attempt(As::Caller, *kinds, || Ok(())));
-        let mut row = row("isolation with root privilege", name, found, hint);
-        row.is_needed = caller.privileged;
-        rows.push(row);
+        rows.add(name, found, hint);
+        rows.need(caller.privileged);
     }
+    rows.group = "isolation without root privilege";
     for Kind { name, kinds, hint } in &KINDS {
         let found = attempt(As::Nobody, kinds.and(Namespaces::USER), || Ok(()));
-        let mut row = row("isolation without root privilege", name, Some(found), hint);
-        if row.works == Some(false) && matches!(found, Err(Errno::PERM | Errno::NOSPC)) {
-            row.hint = settings::user_namespaces();
+        rows.add(name, Some(found), hint);
+        if let Err(Errno::PERM | Errno::NOSPC) = found
+            && let Some(last) = rows.list.last_mut()
+        {
+            last.hint = settings::user_namespaces();
         }
-        row.is_needed = !caller.privileged;
-        rows.push(row);
+        rows.need(!caller.privileged);
     }
 }
 
-fn file_systems(rows: &mut Vec<Row>, caller: Caller) {
-    const GROUP: &str = "file systems";
+fn file_systems(rows: &mut Rows, caller: Caller) {
+    rows.group = "file systems";
     // These are done by names in /proc.
-    let named = |name, found, hint| {
+    let mut named = |name, found, hint| {
         let is_nameless = found == Some(Err(Errno::NOENT));
-        row(GROUP, name, found, if is_nameless { "/proc has to be mounted" } else { hint })
+        rows.add(name, found, if is_nameless { "/proc has to be mounted" } else { hint });
     };
     let found = caller.privileged.then(|| probes::overlay(As::Caller));
-    rows.push(named("overlay with root privilege", found, "CONFIG_OVERLAY_FS"));
+    named("overlay with root privilege", found, "CONFIG_OVERLAY_FS");
     let found = Some(probes::overlay(As::Nobody));
-    rows.push(named("overlay without root privilege", found, "CONFIG_OVERLAY_FS, Linux 5.11"));
+    named("overlay without root privilege", found, "CONFIG_OVERLAY_FS, Linux 5.11");
     let found = caller.privileged.then(probes::id_mapped);
-    rows.push(named("id-mapped mounts", found, "Linux 5.12, and a file system that can"));
+    named("id-mapped mounts", found, "Linux 5.12, and a file system that can");
     for (name, number, hint) in probe::MOUNT_CALLS {
-        rows.push(row(GROUP, name, Some(probe::is_known(number)), hint));
+        rows.add(name, Some(probe::is_known(number)), hint);
     }
 }
 
-fn protections(rows: &mut Vec<Row>) {
-    const GROUP: &str = "protections";
-    let mut seccomp =
-        row(GROUP, "seccomp filters", Some(probe::filters()), "CONFIG_SECCOMP_FILTER");
-    seccomp.is_needed = true;
-    rows.push(seccomp);
+fn protections(rows: &mut Rows) {
+    rows.group = "protections";
+    rows.add("seccomp filters", Some(probe::filters()), "CONFIG_SECCOMP_FILTER");
+    rows.need(true);
     let abi = crate::sys::landlock::abi();
     let hint = "CONFIG_SECURITY_LANDLOCK, and landlock in lsm= of the kernel's command line";
-    let mut landlock = row(GROUP, "landlock", Some(abi.map(drop)), hint);
+    rows.add("landlock", Some(abi.map(drop)), hint);
     if let Ok(version) = abi {
         let mut text = Text::new();
         text.push("ABI ").push_number(version.into());
-        landlock.detail = text.leak();
+        rows.say(text.leak());
     }
-    rows.push(landlock);
     for (name, number, hint) in probe::PROCESS_CALLS {
-        rows.push(row(GROUP, name, Some(probe::is_known(number)), hint));
+        rows.add(name, Some(probe::is_known(number)), hint);
     }
 }
 
-fn cgroups(rows: &mut Vec<Row>) {
-    const GROUP: &str = "cgroups";
+fn cgroups(rows: &mut Rows) {
+    rows.group = "cgroups";
     let (version, controllers) = probes::cgroups();
-    let found = if version.is_empty() { Err(Errno::NOENT) } else { Ok(()) };
     let hint = "mount -t cgroup2 none /sys/fs/cgroup";
-    let mut mounted = row(GROUP, "mounted", Some(found), hint);
-    mounted.detail = version.as_bytes();
-    rows.push(mounted);
-    let found = if controllers.is_empty() { Err(Errno::NOENT) } else { Ok(()) };
-    let mut row_of = row(
-        GROUP,
-        "controllers",
-        Some(found),
-        "CONFIG_MEMCG, CONFIG_CGROUP_SCHED, CONFIG_CGROUP_PIDS",
-    );
-    row_of.detail = controllers;
-    rows.push(row_of);
+    rows.add_words("mounted", version.as_bytes(), hint);
+    let hint = "CONFIG_MEMCG, CONFIG_CGROUP_SCHED, CONFIG_CGROUP_PIDS";
+    rows.add_words("controllers", controllers, hint);
     let found = probe::clone_into_cgroup();
-    rows.push(row(GROUP, "clone3 into a cgroup", Some(found), "Linux 5.7"));
+    rows.add("clone3 into a cgroup", Some(found), "Linux 5.7");
 }
 
-fn programs(rows: &mut Vec<Row>, caller: Caller) {
-    const GROUP: &str = "helpers";
+fn programs(rows: &mut Rows, caller: Caller) {
+    rows.group = "helpers";
     for (name, hint) in [
         ("pasta", "the package passt, for --network pasta"),
         ("newuidmap", "the package uidmap, for --map-users without root privilege"),
         ("newgidmap", "the package uidmap, for --map-groups without root privilege"),
     ] {
-        let place = probes::program(name);
-        let mut found = row(GROUP, name, Some(place.map(drop).ok_or(Errno::NOENT)), hint);
-        found.detail = place.unwrap_or_default();
-        rows.push(found);
+        rows.add_words(name, probes::program(name).unwrap_or_default(), hint);
     }
     for (name, path) in [("user ids", c"/etc/subuid"), ("group ids", c"/etc/subgid")] {
         let count = lookup::subordinate_ids(path, caller);
         let found = if count > 0 { Ok(()) } else { Err(Errno::NOENT) };
         let hint = "a line such as USER:100000:65536 in /etc/subuid and in /etc/subgid";
-        let mut ids = row(GROUP, name, Some(found), hint);
+        rows.add(name, Some(found), hint);
         let mut text = Text::new();
         text.push_number(count).push(" in ").push_name(path.to_bytes());
-        ids.detail = text.leak();
-        rows.push(ids);
+        rows.say(text.leak());
     }
-}
-
-fn row(
-    group: &'static str,
-    name: &'static str,
-    found: Option<Result<(), Errno>>,
-    hint: &'static str,
-) -> Row {
-    let works = found.map(|found| found.is_ok());
-    let detail: &[u8] = match found {
-        None => b"takes root privilege to find out",
-        Some(Err(errno)) => crate::error::errno_text(errno),
-        Some(Ok(())) => b"",
-    };
-    Row { group, name, works, detail, hint: hint.as_bytes(), is_needed: false }
 }

@@ -4,29 +4,31 @@
 use super::options::{OPTIONS, by_short};
 use super::settings::{OTHER_FORM, Settings, insert_mount, option_value_error};
 use crate::container::{
-    ALL, ALL_CAPABILITIES, Container, DEFAULT_CAPABILITIES, Defaults, Filter, IdMap, Isolation,
-    Join, Layers, MASKED, Mount, Mounted, Network, Process, Programs, READ_ONLY, Root, Security,
-    Source, User, environment,
+    ALL, ALL_CAPABILITIES, Attributes, Capabilities, Container, DEFAULT_CAPABILITIES, Defaults,
+    Filter, IdMap, Isolation, Join, Layers, MASKED, Mount, Mounted, Network, Process, Programs,
+    READ_ONLY, Root, Security, Source, User, environment,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::sys::namespaces::Namespaces;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::MountAttrFlags;
 use rustix::thread::CapabilitySet;
 
-/// The container that is wanted; what the command line does not say, `defaults` do.
+/// The container that is wanted; what the command line does not say, `defaults` do. What lies in the
+/// settings moves over.
 pub fn assemble<'a>(
-    mut settings: Settings<'a>,
+    settings: &mut Settings<'a>,
     defaults: Defaults<'a>,
     callers: &[&'a CStr],
-) -> Result<Container<'a>, Error<'a>> {
+) -> Result<&'a mut Container<'a>, Error<'a>> {
     if let Some(Network::Join(path)) = settings.network {
         settings.joined.push(Join { kind: Namespaces::NET, path });
     }
-    let kinds = namespaces(&settings)?;
+    let kinds = namespaces(settings)?;
     let isolation = Isolation {
         namespaces: kinds,
         joined: core::mem::take(&mut settings.joined),
@@ -36,28 +38,32 @@ pub fn assemble<'a>(
         users: settings.users.take().unwrap_or(IdMap::Own),
         groups: settings.group_ids.take().unwrap_or(IdMap::Own),
         network: settings.network.take().unwrap_or(Network::None),
+        net_devices: Vec::new(),
+        sysctls: Vec::new(),
     };
     check_joins(&isolation)?;
-    check_id_mapped(&settings, &isolation)?;
-    forbid_devices(&mut settings);
-    add_standard_mounts(&mut settings, &isolation);
-    let security = security(&mut settings, &isolation);
+    check_id_mapped(settings, &isolation)?;
+    forbid_devices(settings);
+    add_standard_mounts(settings, &isolation);
+    let security = security(settings, &isolation);
     let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
     let start = if settings.clear_environment { Vec::new() } else { defaults.environment };
     let mut command = defaults.entrypoint;
     command.extend_from_slice(&defaults.command);
     let working_directory = settings.workdir.or(defaults.working_directory);
-    let source = source(&settings)?;
-    let user = user(&settings)?;
-    Ok(Container {
+    let source = source(settings)?;
+    let user = user(settings)?;
+    Ok(Box::leak(Box::new(Container {
         root: Root {
             source,
             access,
             ephemeral: settings.ephemeral,
             devices: !settings.all,
             is_image: settings.image.is_some(),
+            nodes: Vec::new(),
+            propagation: None,
         },
-        mounts: settings.mounts,
+        mounts: core::mem::take(&mut settings.mounts),
         isolation,
         security,
         process: Process {
@@ -65,19 +71,20 @@ pub fn assemble<'a>(
             environment: environment::apply(callers, start, &settings.environment),
             working_directory: working_directory.unwrap_or(c"/"),
             user,
-            groups: settings.groups,
+            groups: settings.groups.take(),
             preserved_descriptors: settings.preserved_descriptors,
             terminal: settings.tty,
             init: settings.init,
             stop_signal: settings.stop_signal.or(defaults.stop_signal),
             timeout: settings.timeout,
-            limits: settings.limits,
+            limits: core::mem::take(&mut settings.limits),
             umask: settings.umask,
             oom_score: settings.oom_score,
             nice: settings.nice,
             processors: settings.processors,
+            attributes: Attributes::default(),
         },
-    })
+    })))
 }
 
 /// Where the root comes from.
@@ -244,7 +251,7 @@ fn security<'a>(settings: &mut Settings<'a>, isolation: &Isolation<'_>) -> Secur
         }
     }
     Security {
-        capabilities: kept(settings, isolation),
+        capabilities: kept(settings, isolation).map(Capabilities::at_most),
         no_new_privileges: settings.no_new_privileges.unwrap_or(all),
         filter: settings.filter.take().unwrap_or(if all { Filter::Default } else { Filter::None }),
         no_nested_users: settings.no_nested_users || all,

@@ -9,6 +9,7 @@ mini-container runs a program in a root directory of its own.
   mini-container [OPTIONS] PROGRAM [ARG...]
   mini-container rootfs [OPTIONS] PROGRAM...   make a root directory: rootfs --help
   mini-container check [--json]                what this host can do
+  mini-container COMMAND [OPTIONS] ID          an OCI runtime: create --help
 
 PROGRAM is looked up inside the root; without a slash, in the PATH that it will have.
 
@@ -69,11 +70,11 @@ fn push_options(text: &mut Text, table: &[Entry]) {
             Some(letter) => text.push("  -").push_name(&[letter]).push(", "),
             None => text.push("      "),
         };
-        text.push(entry.long);
-        if let Some(value) = entry.value {
+        text.push(entry.long());
+        if let Some(value) = entry.value() {
             text.push(" ").push(value);
         }
-        text.pad(start, COLUMN).push(entry.help).push("\n");
+        text.pad(start, COLUMN).push(entry.help()).push("\n");
     }
 }
 
@@ -93,7 +94,7 @@ mod tests {
         for (text, table) in [(help(), OPTIONS), (rootfs(), ROOTFS_OPTIONS)] {
             let help = std::str::from_utf8(text.as_bytes()).unwrap();
             for entry in table {
-                assert!(help.contains(entry.long));
+                assert!(help.contains(entry.long()));
             }
             for line in help.lines() {
                 assert!(line.len() <= 120, "{line}");

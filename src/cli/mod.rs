@@ -8,6 +8,7 @@ mod nearest;
 mod options;
 mod parse;
 mod rootfs;
+pub mod runtime;
 mod settings;
 mod words;
 

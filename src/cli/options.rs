@@ -63,11 +63,30 @@ pub enum Name {
 pub struct Entry {
     pub name: Name,
     pub short: Option<u8>,
+    /// How long the first two parts of the words are.
+    long: u8,
+    value: u8,
+    /// All words one behind the other, since a place for each would be as long as the words.
+    words: &'static str,
+}
+
+impl Entry {
     /// With its two dashes.
-    pub long: &'static str,
+    pub fn long(&self) -> &'static str {
+        self.words.get(..self.long.into()).unwrap_or_default()
+    }
+
     /// What its value stands for; None if it takes none.
-    pub value: Option<&'static str>,
-    pub help: &'static str,
+    pub fn value(&self) -> Option<&'static str> {
+        let start = usize::from(self.long);
+        let value = self.words.get(start..start + usize::from(self.value));
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// What it is for.
+    pub fn help(&self) -> &'static str {
+        self.words.get(usize::from(self.long) + usize::from(self.value)..).unwrap_or_default()
+    }
 }
 
 /// A line of the table: a name, the letter if there is one, the word, the value, and the help.
@@ -77,9 +96,9 @@ macro_rules! options {
         pub static $table: &[Entry] = &[$(Entry {
             name: Name::$name,
             short: options!(@some $($short)?),
-            long: $long,
-            value: options!(@some $($value)?),
-            help: $help,
+            long: $long.len() as u8,
+            value: concat!("" $(, $value)?).len() as u8,
+            words: concat!($long $(, $value)?, $help),
         }),*];
     };
     (@some $some:literal) => { Some($some) };
@@ -154,7 +173,7 @@ options! { ROOTFS_OPTIONS:
 
 /// The option with this long name, which begins with `--`.
 pub fn by_long(table: &'static [Entry], long: &[u8]) -> Option<&'static Entry> {
-    table.iter().find(|entry| entry.long.as_bytes() == long)
+    table.iter().find(|entry| entry.long().as_bytes() == long)
 }
 
 /// The option `-short`.
@@ -170,7 +189,7 @@ mod tests {
     fn each_is_found_by_its_names_and_by_no_other() {
         for table in [OPTIONS, ROOTFS_OPTIONS] {
             for entry in table {
-                assert_eq!(by_long(table, entry.long.as_bytes()).unwrap().name, entry.name);
+                assert_eq!(by_long(table, entry.long().as_bytes()).unwrap().name, entry.name);
                 if let Some(short) = entry.short {
                     assert_eq!(by_short(table, short).unwrap().name, entry.name);
                 }

@@ -9,14 +9,14 @@ use super::words::{Typed, Words, option_error};
 use crate::container::{Container, Defaults, ImageFile};
 use crate::error::Error;
 use crate::text::{Text, parts};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What the user wants.
-#[allow(clippy::large_enum_variant, reason = "there is one, and it is moved a few times")]
 pub enum Request<'a> {
-    /// Do something with a container.
-    Container(Container<'a>, Purpose),
+    /// Do something with a container, which is kept until the process ends.
+    Container(&'a mut Container<'a>, Purpose),
     /// Do something with a container whose root is an image's.
     Image(Wanted<'a>),
     /// Make a root directory.
@@ -42,10 +42,11 @@ pub enum Purpose {
 /// # Errors
 ///
 /// What cannot stand as it was typed.
-pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
+pub fn parse<'a>(words: &'a [&'a CStr], callers: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
     let mut words = Words::new(OPTIONS, words);
-    let mut settings = Settings::default();
+    let settings = Box::leak(Box::new(Settings::default()));
     let command = loop {
+        let rest = words.rest();
         match words.next()? {
             Some(Typed::Option(Entry { name: Name::Help, .. }, _)) => {
                 return Ok(Request::Print(help()));
@@ -57,11 +58,10 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<
             Some(Typed::Word(word)) if word == c"check" => return check(words.rest()),
             Some(Typed::Word(word)) if word == c"rootfs" => return rootfs::parse(words.rest()),
             Some(Typed::Word(word)) => {
-                let mut command = [refuse_command(word)?].to_vec();
-                command.extend_from_slice(words.rest());
-                break command;
+                refuse_command(word)?;
+                break rest;
             }
-            Some(Typed::EndOfOptions) | None => break words.rest().to_vec(),
+            Some(Typed::EndOfOptions) | None => break words.rest(),
         }
     };
     let Some(image) = settings.image() else {
@@ -70,10 +70,10 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<
             return Err(no_program());
         }
         let purpose = settings.purpose;
-        let container = assemble(settings, Defaults::callers(command, callers), callers)?;
+        let defaults = Defaults::callers(command.to_vec(), callers);
+        let container = assemble(settings, defaults, callers)?;
         return Ok(Request::Container(container, purpose));
     };
-    let callers = callers.to_vec();
     Ok(Request::Image(Wanted { image, settings, command, callers }))
 }
 
@@ -81,9 +81,9 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &[&'a CStr]) -> Result<Request<
 pub struct Wanted<'a> {
     /// Which image.
     pub image: ImageFile<'a>,
-    settings: Settings<'a>,
-    command: Vec<&'a CStr>,
-    callers: Vec<&'a CStr>,
+    settings: &'a mut Settings<'a>,
+    command: &'a [&'a CStr],
+    callers: &'a [&'a CStr],
 }
 
 impl<'a> Wanted<'a> {
@@ -115,15 +115,15 @@ impl<'a> Wanted<'a> {
     pub fn container(
         self,
         mut defaults: Defaults<'a>,
-    ) -> Result<(Container<'a>, Purpose), Error<'a>> {
-        let Self { mut settings, command, callers, .. } = self;
+    ) -> Result<(&'a mut Container<'a>, Purpose), Error<'a>> {
+        let Self { settings, command, callers, .. } = self;
         if let Some(entrypoint) = settings.entrypoint {
             defaults.entrypoint = [entrypoint].to_vec();
             defaults.entrypoint.retain(|word| !word.is_empty());
             defaults.command = Vec::new();
         }
         if !command.is_empty() {
-            defaults.command = command;
+            defaults.command = command.to_vec();
         }
         if defaults.entrypoint.is_empty() && defaults.command.is_empty() {
             let hint = b"write one behind the options: mini-container --image FILE PROGRAM";
@@ -131,7 +131,7 @@ impl<'a> Wanted<'a> {
         }
         settings.user = None;
         let purpose = settings.purpose;
-        Ok((assemble(settings, defaults, &callers)?, purpose))
+        Ok((assemble(settings, defaults, callers)?, purpose))
     }
 }
 
@@ -163,8 +163,7 @@ fn no_program() -> Error<'static> {
     Error::usage("", b"", "no program given", usage)
 }
 
-/// Words that are commands and not programs, now or in a later version: the OCI runtime's, and our
-/// own. Were they free until then, a script that runs a program of that name would break.
+/// Words that are commands and not programs: the OCI runtime's.
 const COMMANDS: &[u8] = b"checkpoint create delete events exec features kill list pause ps \
     restore resume run spec start state update";
 
@@ -183,12 +182,13 @@ fn check_error(word: &CStr) -> Error<'_> {
     Error::usage("option", word.to_bytes(), "the command check does not take it", hint)
 }
 
-fn refuse_command(word: &CStr) -> Result<&CStr, Error<'_>> {
+fn refuse_command(word: &CStr) -> Result<(), Error<'_>> {
     if !parts(COMMANDS, b' ').any(|command| command == word.to_bytes()) {
-        return Ok(word);
+        return Ok(());
     }
-    let hint = b"to run a program of that name, write -- before it, or its path";
-    Err(Error::usage("command", word.to_bytes(), "this version does not have it yet", hint))
+    let hint = b"its options stand behind it; to run a program of that name, write -- before it, or its path";
+    let why = "it does not go with the launcher's options";
+    Err(Error::usage("command", word.to_bytes(), why, hint))
 }
 
 #[cfg(test)]
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::container::{Mount, Source};
 
-    fn container<'a>(words: &'a [&'a CStr]) -> Container<'a> {
+    fn container<'a>(words: &'a [&'a CStr]) -> &'a mut Container<'a> {
         match parse(words, &[c"PATH=/bin"]) {
             Ok(Request::Container(container, _)) => container,
             Ok(_) => panic!("{words:?} prints"),
@@ -228,8 +228,10 @@ mod tests {
 
     #[test]
     fn a_command_is_no_program_but_behind_dashes_or_with_a_slash() {
-        assert!(refusal(&[c"run"]).contains("command run: this version does not have it yet"));
-        assert!(refusal(&[c"-rdir", c"create", c"-x"]).contains("hint: to run a program"));
+        assert!(
+            refusal(&[c"run"]).contains("command run: it does not go with the launcher's options")
+        );
+        assert!(refusal(&[c"-rdir", c"create", c"-x"]).contains("to run a program of that name"));
         assert_eq!(container(&[c"--", c"run"]).process.command, [c"run"]);
         assert_eq!(container(&[c"./run"]).process.command, [c"./run"]);
         assert_eq!(container(&[c"--", c"--help"]).process.command, [c"--help"]);

@@ -65,7 +65,7 @@ impl<'a> Words<'a> {
     fn long(&mut self, word: &'a CStr) -> Result<Typed<'a>, Error<'a>> {
         let (typed, value) = cut(word.to_bytes(), b'=');
         let entry = by_long(self.table, typed).ok_or_else(|| unknown_long(self.table, typed))?;
-        match (entry.value, value) {
+        match (entry.value(), value) {
             (None, None) => Ok(Typed::Option(entry, c"")),
             (None, Some(_)) => Err(option_error(typed, "takes no value", b"")),
             (Some(_), Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
@@ -81,7 +81,7 @@ impl<'a> Words<'a> {
         let letter = letter.and_then(|letter| by_short(self.table, letter));
         let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP))?;
         let behind = tail(cluster, 1);
-        match entry.value {
+        match entry.value() {
             None => {
                 self.cluster = behind;
                 Ok(Typed::Option(entry, c""))
@@ -101,8 +101,8 @@ impl<'a> Words<'a> {
 /// How the option is written and what it is for, as a hint.
 pub fn usage(entry: &Entry) -> &'static [u8] {
     let mut hint = Text::new();
-    hint.push(entry.long).push(" ").push(entry.value.unwrap_or_default()).push(": ");
-    hint.push(entry.help);
+    hint.push(entry.long()).push(" ").push(entry.value().unwrap_or_default()).push(": ");
+    hint.push(entry.help());
     hint.leak()
 }
 
@@ -113,7 +113,7 @@ fn unknown_long<'a>(table: &'static [Entry], typed: &'a [u8]) -> Error<'a> {
     let hint = match nearest::option(table, typed) {
         Some(entry) => {
             let mut hint = Text::new();
-            hint.push("the nearest is ").push(entry.long);
+            hint.push("the nearest is ").push(entry.long());
             hint.leak()
         }
         None => HELP,
@@ -127,7 +127,7 @@ pub fn option_error<'a>(typed: &'a [u8], why: &'static str, hint: &'a [u8]) -> E
 }
 
 /// The string behind its first `start` bytes, which it has.
-fn tail(string: &CStr, start: usize) -> &CStr {
+pub fn tail(string: &CStr, start: usize) -> &CStr {
     let bytes = string.to_bytes_with_nul().get(start..).unwrap_or_default();
     CStr::from_bytes_until_nul(bytes).unwrap_or_default()
 }

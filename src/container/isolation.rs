@@ -27,6 +27,10 @@ pub struct Isolation<'a> {
     pub groups: IdMap,
     /// How it reaches a network; of use with a network namespace.
     pub network: Network<'a>,
+    /// Interfaces of the host that become its own: the host's name, and its.
+    pub net_devices: Vec<(&'a CStr, &'a CStr)>,
+    /// Settings of the kernel's that belong to its namespaces: the file below `/proc/sys`, and the value.
+    pub sysctls: Vec<(&'a CStr, &'a CStr)>,
 }
 
 impl Isolation<'_> {

@@ -38,7 +38,7 @@ impl Limit {
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (name, values) = cut(text, b'=');
-        let entry = RESOURCES.iter().find(|entry| entry.0.as_bytes() == name)?;
+        let resource = resource(name)?;
         let (soft, hard) = cut(values?, b':');
         let current = value(soft)?;
         let maximum = hard.map_or(Some(current), value)?;
@@ -47,8 +47,14 @@ impl Limit {
             (None, Some(_)) => true,
             _ => false,
         };
-        (!is_above).then_some(Self { resource: entry.1, values: Rlimit { current, maximum } })
+        (!is_above).then_some(Self { resource, values: Rlimit { current, maximum } })
     }
+}
+
+/// The resource of this name.
+#[must_use]
+pub fn resource(name: &[u8]) -> Option<Resource> {
+    RESOURCES.iter().find(|entry| entry.0.as_bytes() == name).map(|entry| entry.1)
 }
 
 #[allow(clippy::option_option, reason = "not a number, or no limit")]

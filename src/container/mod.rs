@@ -1,26 +1,35 @@
 //! What is to be run, in the user's terms: plain data, checked when it is built.
 //!
-//! Both the command line and (later) a bundle's `config.json` build a [`Container`]; how it comes
+//! Both the command line and a bundle's `config.json` build a [`Container`]; how it comes
 //! about is the plan's business.
 
+mod attributes;
 pub mod environment;
+mod hooks;
 mod isolation;
 mod limits;
 mod mount;
 mod network;
+mod resources;
 mod root;
 mod security;
 mod signal;
 mod user;
 
+pub use attributes::{Attributes, MemoryPolicy, Scheduler};
+pub use hooks::{Hook, Hooks};
 pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
-pub use limits::{Limit, processors};
+pub use limits::{Limit, processors, resource};
 pub use mount::{Mount, MountError, Mounted};
 pub use network::{Link, Network};
+pub use resources::{
+    BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceRule, Memory, PacketMarks, Rdma, Resources,
+    Throttle, WeightDevice,
+};
 pub use root::{Defaults, ImageFile, Layers, Programs, Root, Source, Upper};
 pub use security::{
-    ALL_CAPABILITIES, CAPABILITIES, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY, Security,
-    capabilities, capability,
+    ALL_CAPABILITIES, CAPABILITIES, Capabilities, DEFAULT_CAPABILITIES, Filter, MASKED, READ_ONLY,
+    Security, capabilities, capability,
 };
 pub use signal::signal;
 pub use user::{User, number};
@@ -77,6 +86,8 @@ pub struct Process<'a> {
     pub nice: Option<i32>,
     /// Where it runs.
     pub processors: Option<CpuSet>,
+    /// What else it has of its own.
+    pub attributes: Attributes<'a>,
 }
 
 /// A copy of `bytes` as a C string that lives until the process ends; None if there is a NUL in it.

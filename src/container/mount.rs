@@ -2,6 +2,7 @@
 
 use super::keep;
 use super::user::number;
+use crate::kernel::entry::Entry;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::kernel::volume::Volume;
@@ -32,6 +33,8 @@ pub enum Mounted<'a> {
     FileSystem(FileSystem<'a>),
     /// The devices that every program expects.
     Devices,
+    /// What an OCI configuration describes.
+    Entry(Entry<'a>),
 }
 
 /// What is wrong with a description of a mount.
@@ -147,10 +150,26 @@ impl<'a> Mount<'a> {
         matches!(self.what, Mounted::FileSystem(_) | Mounted::Devices)
     }
 
+    /// Whether its place has this name.
+    #[must_use]
+    pub fn is_at(&self, path: &CStr) -> bool {
+        components(self.target.to_bytes()).eq(components(path.to_bytes()))
+    }
+
+    /// Whether what it shows depends on which cgroup the container is in.
+    #[must_use]
+    pub fn shows_cgroups(&self) -> bool {
+        let kind = match self.what {
+            Mounted::Entry(Entry { kind, bind: None, .. }) => kind.to_bytes(),
+            _ => b"",
+        };
+        matches!(kind, b"cgroup" | b"cgroup2")
+    }
+
     /// Whether both are at the same place, as far as the names say.
     #[must_use]
     pub fn is_at_the_place_of(&self, other: &Self) -> bool {
-        components(self.target.to_bytes()).eq(components(other.target.to_bytes()))
+        self.is_at(other.target)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What becomes `/`, and what an image says about the program that runs in it.
 
+use crate::kernel::entry::Node;
 use crate::kernel::mounts::Access;
 use crate::kernel::pieces::Piece;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use rustix::mount::MountPropagationFlags;
 use rustix::process::Signal;
 
 /// The root directory.
@@ -18,6 +20,10 @@ pub struct Root<'a> {
     pub devices: bool,
     /// Whether it is an image's, which may name a working directory that none of its layers has.
     pub is_image: bool,
+    /// Devices that are made in it.
+    pub nodes: Vec<Node<'a>>,
+    /// How mounts in it are passed on between the host and the container; None: not at all.
+    pub propagation: Option<MountPropagationFlags>,
 }
 
 /// Where a root comes from.

@@ -8,8 +8,8 @@ use rustix::thread::CapabilitySet;
 
 /// The protections of a container, besides its isolations.
 pub struct Security<'a> {
-    /// The most that it can have; None leaves it as it is.
-    pub capabilities: Option<CapabilitySet>,
+    /// What it can have; None leaves it as it is.
+    pub capabilities: Option<Capabilities>,
     /// Whether a program that is setuid or has capabilities gives none; `PR_SET_NO_NEW_PRIVS(2const)`.
     pub no_new_privileges: bool,
     /// Which system calls it can make.
@@ -22,6 +22,31 @@ pub struct Security<'a> {
     pub masked: Vec<&'a CStr>,
     /// What cannot be written to, if it is there.
     pub read_only: Vec<&'a CStr>,
+}
+
+/// The five sets of a process; capabilities(7), "Thread capability sets".
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub struct Capabilities {
+    /// The most that any program inside can have.
+    pub bounding: CapabilitySet,
+    /// What is in force.
+    pub effective: CapabilitySet,
+    /// What can be.
+    pub permitted: CapabilitySet,
+    /// What a file's capabilities can add to.
+    pub inheritable: CapabilitySet,
+    /// What is kept by a program without capabilities that is executed as an ordinary user.
+    pub ambient: CapabilitySet,
+}
+
+impl Capabilities {
+    /// As much of these as the process has, and nothing inherited but what root gets.
+    #[must_use]
+    pub fn at_most(kept: CapabilitySet) -> Self {
+        let none = CapabilitySet::empty();
+        Self { bounding: kept, effective: kept, permitted: kept, inheritable: none, ambient: none }
+    }
 }
 
 /// Which system calls a program can make; seccomp(2).

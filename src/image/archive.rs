@@ -6,6 +6,7 @@ use super::unpack::{Entry, Failure, Kind};
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::text::{parts, read_at};
 use alloc::vec::Vec;
+use core::cell::Cell;
 use rustix::fd::BorrowedFd;
 
 /// A file in an archive, or a link to one.
@@ -36,8 +37,9 @@ pub static READ: Operation = Operation { on: Object::Target, ..Operation::new("r
 /// It is no archive, or it is cut off.
 pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, Error<'static>> {
     let mut members = Vec::new();
-    let head = Vec::new();
-    let mut reader = Reader::new(Head { file, place: 0, end: bytes, bytes: head, used: 0 });
+    let place = Cell::new(0);
+    let mut head = Head { file, place: &place, end: bytes, bytes: Vec::new(), used: 0 };
+    let mut reader = Reader::new(&mut head);
     let mut entry = Entry::default();
     while reader.next(&mut entry).map_err(|failure| damaged(&failure))? {
         let target = match entry.kind {
@@ -49,7 +51,7 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
             return Ok(None);
         }
         if entry.kind == Kind::File || target.is_some() {
-            let start = reader.source().position();
+            let start = place.get();
             members.push(Member { name, start, bytes: entry.bytes, target });
         }
     }
@@ -63,41 +65,36 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
 /// A file that is read where something is to be known, and not in between.
 struct Head<'a> {
     file: BorrowedFd<'a>,
-    /// What was read ends here, and there is no more from there on.
-    place: u64,
+    /// What comes next is here, for who wants to know, and there is no more from there on.
+    place: &'a Cell<u64>,
     end: u64,
     bytes: Vec<u8>,
     used: usize,
 }
 
-impl Head<'_> {
-    fn position(&self) -> u64 {
-        self.place - (self.bytes.len() - self.used) as u64
-    }
-}
-
 impl Source for Head<'_> {
     fn window(&mut self) -> Result<&[u8], Failure> {
         if self.used == self.bytes.len() {
-            let wanted =
-                HEAD_BYTES.min(usize::try_from(self.end - self.place).unwrap_or(HEAD_BYTES));
+            let place = self.place.get();
+            let wanted = HEAD_BYTES.min(usize::try_from(self.end - place).unwrap_or(HEAD_BYTES));
             self.bytes.resize(wanted, 0);
-            let filled = read_at(self.file, self.place, &mut self.bytes)?;
+            let filled = read_at(self.file, place, &mut self.bytes)?;
             self.bytes.truncate(filled);
-            self.place += filled as u64;
             self.used = 0;
         }
         Ok(self.bytes.get(self.used..).unwrap_or_default())
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.used = (self.used + bytes).min(self.bytes.len());
+        let step = bytes.min(self.bytes.len() - self.used);
+        self.used += step;
+        self.place.set(self.place.get() + step as u64);
     }
 
     fn skip(&mut self, bytes: u64) -> Result<(), Failure> {
         // The padding of the last member may be missing.
-        let to = self.position().checked_add(bytes).filter(|to| *to <= self.end + BLOCK_BYTES);
-        self.place = to.ok_or(CUT_OFF)?.min(self.end);
+        let to = self.place.get().checked_add(bytes).filter(|to| *to <= self.end + BLOCK_BYTES);
+        self.place.set(to.ok_or(CUT_OFF)?.min(self.end));
         (self.bytes, self.used) = (Vec::new(), 0);
         Ok(())
     }

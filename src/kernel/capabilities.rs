@@ -4,7 +4,8 @@ use crate::error::{Cure, Doing, Fault, Object, Operation};
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs,
 };
 
 static BOUND: Operation = Operation {
@@ -39,23 +40,31 @@ pub fn bound(kept: CapabilitySet) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Keeps, of what this process has, `kept` as permitted and effective, and nothing that a program
-/// which is executed would inherit besides what it gets as root.
+/// Gives this process, of what it has, these sets; the bounding set is [`bound`]'s.
 ///
 /// # Errors
 ///
 /// capset(2), `PR_CAP_AMBIENT(2const)`: none for a process that only gives up.
-pub fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
+pub fn set(
+    effective: CapabilitySet,
+    permitted: CapabilitySet,
+    inheritable: CapabilitySet,
+    ambient: CapabilitySet,
+) -> Result<(), Fault> {
     match clear_ambient_capability_set() {
         // Before Linux 4.3 there were none.
         Err(Errno::INVAL) => {}
         answer => answer.doing(&CLEAR_AMBIENT)?,
     }
     let present = capabilities(None).doing(&SET)?;
-    let permitted = present.permitted & kept;
-    let sets =
-        CapabilitySets { effective: permitted, permitted, inheritable: CapabilitySet::empty() };
-    set_capabilities(None, sets).doing(&SET)
+    let permitted = present.permitted & permitted;
+    let sets = CapabilitySets { effective: permitted & effective, permitted, inheritable };
+    set_capabilities(None, sets).doing(&SET)?;
+    for capability in ambient.iter() {
+        // One that is not in both other sets cannot be had; a process without it is as asked for.
+        let _ = configure_capability_in_ambient_set(capability, true);
+    }
+    Ok(())
 }
 
 /// From here on no program that is executed gives a privilege that this process does not have;

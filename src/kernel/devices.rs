@@ -28,11 +28,11 @@ pub struct Devices {
     pub has_message_queues: bool,
 }
 
-struct Device {
-    path: &'static CStr,
-    name: &'static CStr,
-    major: u32,
-    minor: u32,
+pub(super) struct Device {
+    pub path: &'static CStr,
+    pub name: &'static CStr,
+    pub major: u32,
+    pub minor: u32,
 }
 
 const fn device(path: &'static CStr, name: &'static CStr, major: u32, minor: u32) -> Device {
@@ -40,7 +40,7 @@ const fn device(path: &'static CStr, name: &'static CStr, major: u32, minor: u32
 }
 
 /// The numbers of the kernel's `Documentation/admin-guide/devices.txt`.
-const DEVICES: [Device; 6] = [
+pub(super) const DEVICES: [Device; 6] = [
     device(c"/dev/null", c"null", 1, 3),
     device(c"/dev/zero", c"zero", 1, 5),
     device(c"/dev/full", c"full", 1, 7),
@@ -49,7 +49,7 @@ const DEVICES: [Device; 6] = [
     device(c"/dev/tty", c"tty", 5, 0),
 ];
 
-const LINKS: [(&CStr, &CStr); 6] = [
+pub(super) const LINKS: [(&CStr, &CStr); 6] = [
     (c"pts/ptmx", c"ptmx"),
     (c"/proc/self/fd", c"fd"),
     (c"/proc/self/fd/0", c"stdin"),
@@ -66,7 +66,7 @@ const FILE_SYSTEM: FileSystem<'static> = FileSystem {
 
 static MAKE: Operation = Operation::new("make /dev");
 static MAKE_DEVICE: Operation = Operation::new("make a device in /dev");
-static SHOW_DEVICE: Operation = Operation {
+pub(super) static SHOW_DEVICE: Operation = Operation {
     words: "show a device of the host's in /dev",
     on: Object::None,
     cures: &[

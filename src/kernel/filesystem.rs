@@ -97,7 +97,7 @@ pub(super) fn mount_on(
     let made = make(wanted).and_then(|mount| attach(&mount, onto).map(|()| mount));
     match made {
         Err(Errno::NOSYS) => {
-            mount_by_path(wanted, onto)?;
+            mount_by_path(wanted, wanted.kind, onto)?;
             mounted()
         }
         made => made,
@@ -110,10 +110,29 @@ pub(super) fn mount_on(
 ///
 /// fsopen(2), fsconfig(2), fsmount(2): `ENOSYS` before Linux 5.2.
 pub(super) fn make(wanted: &FileSystem<'_>) -> Result<OwnedFd, Errno> {
+    make_from(wanted, c"")
+}
+
+/// Makes the file system from a source, where it has one.
+///
+/// # Errors
+///
+/// As for [`make`]; `ENOSYS` also for settings that only mount(2) takes.
+pub(super) fn make_from(wanted: &FileSystem<'_>, source: &CStr) -> Result<OwnedFd, Errno> {
+    let settings = wanted.settings.to_bytes();
+    // A quoted value has commas of its own, which only mount(2) knows to leave.
+    if settings.contains(&b'"') {
+        return Err(Errno::NOSYS);
+    }
     let made = fsopen(wanted.kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for setting in parts(wanted.settings.to_bytes(), b',').filter(|setting| !setting.is_empty()) {
+    if !source.is_empty() {
+        let mut space = [0; SETTING_BYTES];
+        let source = terminated(source.to_bytes(), &mut space)?;
+        fsconfig_set_string(&made, c"source", source)?;
+    }
+    for setting in parts(settings, b',').filter(|setting| !setting.is_empty()) {
         let (name, value) = cut(setting, b'=');
-        let (mut short, mut long) = ([0; 32], [0; 64]);
+        let (mut short, mut long) = ([0; SETTING_BYTES], [0; SETTING_BYTES]);
         let name = terminated(name, &mut short)?;
         match value {
             Some(value) => fsconfig_set_string(&made, name, terminated(value, &mut long)?)?,
@@ -124,24 +143,36 @@ pub(super) fn make(wanted: &FileSystem<'_>) -> Result<OwnedFd, Errno> {
     fsmount(&made, FsMountFlags::FSMOUNT_CLOEXEC, wanted.attributes)
 }
 
-/// A copy with a NUL behind it.
+/// A single setting is shorter; fsconfig(2).
+const SETTING_BYTES: usize = 256;
+
+/// A copy with a NUL behind it. What does not fit, mount(2) takes.
 fn terminated<'a>(text: &[u8], buffer: &'a mut [u8]) -> Result<&'a CStr, Errno> {
-    buffer.get_mut(..text.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(text);
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+    buffer.get_mut(..text.len()).ok_or(Errno::NOSYS)?.copy_from_slice(text);
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NOSYS)
 }
 
-fn mount_by_path(wanted: &FileSystem<'_>, onto: &OwnedFd) -> Result<(), Errno> {
+/// The way of older kernels, and of settings that are long; all together fit into a page.
+pub(super) fn mount_by_path(
+    wanted: &FileSystem<'_>,
+    source: &CStr,
+    onto: &OwnedFd,
+) -> Result<(), Errno> {
     let place = DescriptorPath::of(onto);
-    mount(wanted.kind, place.as_c_str()?, wanted.kind, as_flags(wanted.attributes), wanted.settings)
+    mount(source, place.as_c_str()?, wanted.kind, as_flags(wanted.attributes), wanted.settings)
 }
 
 /// The attributes as mount(2) takes them.
 pub(super) fn as_flags(attributes: MountAttrFlags) -> MountFlags {
-    const PAIRS: [(MountAttrFlags, MountFlags); 4] = [
+    const PAIRS: [(MountAttrFlags, MountFlags); 8] = [
         (MountAttrFlags::MOUNT_ATTR_RDONLY, MountFlags::RDONLY),
         (MountAttrFlags::MOUNT_ATTR_NOSUID, MountFlags::NOSUID),
         (MountAttrFlags::MOUNT_ATTR_NODEV, MountFlags::NODEV),
         (MountAttrFlags::MOUNT_ATTR_NOEXEC, MountFlags::NOEXEC),
+        (MountAttrFlags::MOUNT_ATTR_NOATIME, MountFlags::NOATIME),
+        (MountAttrFlags::MOUNT_ATTR_STRICTATIME, MountFlags::STRICTATIME),
+        (MountAttrFlags::MOUNT_ATTR_NODIRATIME, MountFlags::NODIRATIME),
+        (MountAttrFlags::MOUNT_ATTR_NOSYMFOLLOW, MountFlags::NOSYMFOLLOW),
     ];
     let wanted = PAIRS.iter().filter(|(attribute, _)| attributes.contains(*attribute));
     wanted.fold(MountFlags::empty(), |flags, (_, flag)| flags | *flag)

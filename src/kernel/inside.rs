@@ -67,6 +67,29 @@ pub fn open_or_make(
     }
 }
 
+/// As [`open_or_make`] for a directory, with a path that leads over directories only: what is mounted
+/// here has to be where its name says.
+///
+/// # Errors
+///
+/// As for [`open_or_make`]; `ELOOP` when there is a symbolic link on the way or at the end, `ENOTDIR`.
+pub fn open_or_make_plainly(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let plain = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    match openat2(root, path, flags, Mode::empty(), plain) {
+        Ok(found) => return Ok(found),
+        Err(errno @ (Errno::LOOP | Errno::NOTDIR)) => return Err(errno),
+        Err(_) => {}
+    }
+    let mut walk = Walk::new(root, path)?;
+    walk.links = LINKS_MAX;
+    let found = walk.run(Missing::Make(MountPoint::Directory))?;
+    match FileType::from_raw_mode(fstat(&found)?.st_mode) {
+        FileType::Directory => Ok(found),
+        _ => Err(Errno::NOTDIR),
+    }
+}
+
 const PATH_BYTES_MAX: usize = 4096;
 const NAME_BYTES_MAX: usize = 255;
 const LINKS_MAX: u32 = 40;

@@ -56,34 +56,52 @@ const NOTHING: FileSystem<'static> = FileSystem {
     attributes: FileSystem::READ_ONLY,
 };
 
-/// Hides what is at `path`: a directory shows as an empty one, a file as an empty device. A `*` stands
-/// for the numbers from 0 on, up to the first of which there is nothing.
+/// What is shown in the place of something; once it is there, for all places.
+#[derive(Default)]
+struct Covers {
+    empty: Option<OwnedFd>,
+    null: Option<OwnedFd>,
+}
+
+/// Hides what is at the `paths`: a directory shows as an empty one, a file as an empty device. A `*`
+/// stands for the numbers from 0 on, up to the first of which there is nothing.
 ///
 /// # Errors
 ///
 /// Those of open(2) and of mounting. That there is nothing to hide is none.
-pub fn hide(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
-    let (before, Some(behind)) = cut(path.to_bytes(), b'*') else {
-        return hide_one(places, path).doing(&HIDE).map(drop);
-    };
-    for number in 0_u8.. {
-        let mut name: Name = Name::new();
-        name.push(before).push_number(number.into()).push(behind);
-        if !hide_one(places, name.as_c_str().doing(&HIDE)?).doing(&HIDE)? {
-            break;
+pub fn hide(places: &Places<'_>, paths: &[&CStr]) -> Result<(), Fault> {
+    let mut covers = Covers::default();
+    for path in paths {
+        let (before, Some(behind)) = cut(path.to_bytes(), b'*') else {
+            hide_one(places, path, &mut covers).doing(&HIDE)?;
+            continue;
+        };
+        for number in 0_u8.. {
+            let mut name: Name = Name::new();
+            name.push(before).push_number(number.into()).push(behind);
+            let name = name.as_c_str().doing(&HIDE)?;
+            if !hide_one(places, name, &mut covers).doing(&HIDE)? {
+                break;
+            }
         }
     }
     Ok(())
 }
 
 /// Whether there was something.
-fn hide_one(places: &Places<'_>, path: &CStr) -> Result<bool, Errno> {
+fn hide_one(places: &Places<'_>, path: &CStr, covers: &mut Covers) -> Result<bool, Errno> {
     let Some(place) = places.open(path)? else { return Ok(false) };
-    if mount_point_for(&place) == MountPoint::Directory {
-        let mounted = || places.open(path)?.ok_or(Errno::NOENT);
-        return filesystem::mount_on(&place, &NOTHING, mounted).map(|_| true);
+    let is_folder = mount_point_for(&place) == MountPoint::Directory;
+    let cover = if is_folder { &mut covers.empty } else { &mut covers.null };
+    match cover {
+        Some(cover) => bind_one(cover, &place)?,
+        None if is_folder => {
+            let mounted = || places.open(path)?.ok_or(Errno::NOENT);
+            *cover = Some(filesystem::mount_on(&place, &NOTHING, mounted)?);
+        }
+        None => bind_one(cover.insert(null_device()?), &place)?,
     }
-    bind_one(&null_device()?, &place).map(|()| true)
+    Ok(true)
 }
 
 /// Keeps what is at `path` from being written to.

@@ -59,6 +59,10 @@ pub(super) static ATTACH: Operation = Operation {
     cures: &[
         (Errno::NOTDIR, Cure::Words("a directory goes on a directory, and a file on a file")),
         (
+            Errno::PERM,
+            Cure::Words("in a user namespace, what the host forbids on a mount stays forbidden"),
+        ),
+        (
             Errno::INVAL,
             Cure::Words(
                 "without privilege, a folder is shown with all the mounts below it or not at all",
@@ -80,6 +84,17 @@ pub fn make_private(sees_new_mounts: bool) -> Result<(), Fault> {
         MountPropagationFlags::PRIVATE
     };
     mount_change(c"/", propagation | MountPropagationFlags::REC).doing(&MAKE_PRIVATE)
+}
+
+static PROPAGATE: Operation = Operation::new("set how mounts in the root are passed on");
+
+/// Sets how mounts in the root are passed on, once it is `/`.
+///
+/// # Errors
+///
+/// mount(2).
+pub fn propagate_root(kind: MountPropagationFlags) -> Result<(), Fault> {
+    mount_change(c"/", kind).doing(&PROPAGATE)
 }
 
 pub(super) fn same_kind(from: &OwnedFd, onto: &OwnedFd) -> bool {
@@ -118,6 +133,15 @@ pub(super) fn remount_read_only(mount: impl AsFd) -> Result<(), Errno> {
 
 /// Adds flags to those of one mount by mount(2).
 pub(super) fn remount_with(mount: impl AsFd, added: MountFlags) -> Result<(), Errno> {
+    remount_changed(mount, added, MountFlags::empty())
+}
+
+/// Adds flags to those of one mount, and takes others away.
+pub(super) fn remount_changed(
+    mount: impl AsFd,
+    added: MountFlags,
+    removed: MountFlags,
+) -> Result<(), Errno> {
     const KEPT: [(StatVfsMountFlags, MountFlags); 7] = [
         (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
         (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
@@ -129,7 +153,8 @@ pub(super) fn remount_with(mount: impl AsFd, added: MountFlags) -> Result<(), Er
     ];
     let present = fstatvfs(&mount)?.f_flag;
     let kept = KEPT.iter().filter(|(present_flag, _)| present.contains(*present_flag));
-    let flags = kept.fold(MountFlags::BIND | added, |flags, (_, flag)| flags | *flag);
+    let flags = kept.fold(MountFlags::empty(), |flags, (_, flag)| flags | *flag);
+    let flags = MountFlags::BIND | flags.difference(removed) | added;
     mount_remount(DescriptorPath::of(&mount).as_c_str()?, flags, c"")
 }
 
@@ -185,6 +210,14 @@ impl<const BYTES: usize> Name<BYTES> {
         while divisor > 0 {
             self.push(&[b'0' + (number / divisor % 10) as u8]);
             divisor /= 10;
+        }
+        self
+    }
+
+    /// At most four digits, as of a mode.
+    pub fn push_octal(&mut self, number: u32) -> &mut Self {
+        for shift in [9, 6, 3, 0] {
+            self.push(&[b'0' + (number >> shift & 7) as u8]);
         }
         self
     }

@@ -11,6 +11,8 @@ use rustix::net::{
 const MESSAGE_BYTES: usize = 512;
 /// Bytes of the longest answer that is read; the start of it is all that is looked at.
 const ANSWER_BYTES: usize = 4096;
+/// Bytes of the longest piece of a list that the kernel sends to who reads no more at once.
+const LIST_BYTES: usize = 8192;
 /// Bytes of the header of every message, `struct nlmsghdr`.
 const HEADER_BYTES: usize = 16;
 
@@ -19,7 +21,11 @@ mod header {
     pub const NLM_F_REQUEST: u16 = 1;
     pub const NLM_F_ACK: u16 = 4;
     pub const NLMSG_ERROR: u16 = 2;
+    pub const NLMSG_DONE: u16 = 3;
 }
+
+/// The flag of a message that is answered by a list.
+pub const NLM_F_DUMP: u16 = 0x300;
 
 /// A message that is being written. What does not fit makes it be refused when it is sent.
 pub struct Message {
@@ -120,6 +126,37 @@ impl Socket {
         self.ask(message)?.ok_or(Errno::NODEV)
     }
 
+    /// As [`Socket::request`], for a message that is answered by a list: `each` gets what stands
+    /// behind the header of every one.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn list(
+        &mut self,
+        message: &mut Message,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Errno> {
+        self.sequence += 1;
+        send(&self.file, message.finish(self.sequence)?, SendFlags::empty())?;
+        loop {
+            let mut answer = [0; LIST_BYTES];
+            let (_, length) =
+                retry_on_intr(|| recv(&self.file, &mut answer[..], RecvFlags::TRUNC))?;
+            let mut rest = answer.get(..length).ok_or(Errno::MSGSIZE)?;
+            while let Some((message, behind)) = split_first(rest, word(rest, 0) as usize) {
+                rest = behind;
+                if word(message, 8) != self.sequence {
+                    continue;
+                }
+                match (word(message, 4) & 0xffff) as u16 {
+                    header::NLMSG_ERROR | header::NLMSG_DONE => return result(message),
+                    _ => each(message.get(HEADER_BYTES..).unwrap_or_default()),
+                }
+            }
+        }
+    }
+
     fn ask(&mut self, message: &mut Message) -> Result<Option<u32>, Errno> {
         self.sequence += 1;
         let bytes = message.finish(self.sequence)?;
@@ -138,16 +175,45 @@ impl Socket {
                 found = Some(word(answer, HEADER_BYTES + 4));
                 continue;
             }
-            return match word(answer, HEADER_BYTES).cast_signed() {
-                0 => Ok(found),
-                number => Err(Errno::from_raw_os_error(-number)),
-            };
+            return result(answer).map(|()| found);
         }
     }
 }
 
+/// What a message says that ends an answer.
+fn result(message: &[u8]) -> Result<(), Errno> {
+    match word(message, HEADER_BYTES).cast_signed() {
+        0.. => Ok(()),
+        number => Err(Errno::from_raw_os_error(number.wrapping_neg())),
+    }
+}
+
+/// The first of a list of messages or attributes, of this length, and those behind it. Everything
+/// begins at a multiple of four.
+fn split_first(list: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
+    let first = list.get(..length).filter(|first| !first.is_empty())?;
+    Some((first, list.get(length.next_multiple_of(4)..).unwrap_or_default()))
+}
+
+/// The kinds and values of a list of attributes, one after the other.
+pub fn attributes(list: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = list;
+    core::iter::from_fn(move || {
+        // Length and kind are of two bytes each.
+        let (length, kind) = (half(rest, 0), half(rest, 2));
+        let (first, behind) = split_first(rest, length.into())?;
+        rest = behind;
+        Some((kind, first.get(4..)?))
+    })
+}
+
+fn half(bytes: &[u8], start: usize) -> u16 {
+    let bytes = bytes.get(start..start + 2).and_then(|bytes| bytes.try_into().ok());
+    u16::from_ne_bytes(bytes.unwrap_or_default())
+}
+
 /// A number of four bytes; what lies behind the end counts as zero.
-fn word(bytes: &[u8], start: usize) -> u32 {
+pub(super) fn word(bytes: &[u8], start: usize) -> u32 {
     let bytes = bytes.get(start..start + 4).and_then(|bytes| bytes.try_into().ok());
     u32::from_ne_bytes(bytes.unwrap_or_default())
 }
@@ -169,6 +235,18 @@ mod tests {
         assert_eq!(bytes[16..20], [1, 2, 3, 4]);
         assert_eq!(bytes[20..32], [9, 0, 3, 0, b'e', b't', b'h', b'0', 0, 0, 0, 0]);
         assert_eq!(bytes[32..], [12, 0, 18, 0, 8, 0, 1, 0, b'v', b'e', b't', b'h']);
+    }
+
+    #[test]
+    fn attributes_are_read_as_they_are_written() {
+        let mut message = Message::new(20, 0, &[]);
+        message.attribute(3, b"lo\0").attribute(8, &[1, 2, 3, 4]);
+        let bytes = message.finish(1).unwrap();
+        let read: Vec<_> = attributes(&bytes[HEADER_BYTES..]).collect();
+        assert_eq!(read, [(3, &b"lo\0"[..]), (8, &[1, 2, 3, 4])]);
+        // A length that is none, or more than there is.
+        assert_eq!(attributes(&[0, 0, 3, 0, 9, 9, 9, 9]).next(), None);
+        assert_eq!(attributes(&[9, 0, 3, 0, 9, 9, 9, 9]).next(), None);
     }
 
     #[test]

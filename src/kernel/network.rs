@@ -34,11 +34,12 @@ const NAME: &[u8] = b"eth0\0";
 
 /// Types, flags and attributes with the names of the kernel's `rtnetlink.h`, `if_link.h`,
 /// `if_addr.h` and `veth.h`.
-mod header {
+pub(super) mod header {
     pub const RTM_NEWLINK: u16 = 16;
     pub const RTM_DELLINK: u16 = 17;
     pub const RTM_GETLINK: u16 = 18;
     pub const RTM_NEWADDR: u16 = 20;
+    pub const RTM_GETADDR: u16 = 22;
     pub const RTM_NEWROUTE: u16 = 24;
     pub const NEW: u16 = 0x400 | 0x200;
     pub const IFF_UP: u32 = 1;
@@ -54,7 +55,12 @@ mod header {
     pub const VETH_INFO_PEER: u16 = 1;
     pub const IFA_ADDRESS: u16 = 1;
     pub const IFA_LOCAL: u16 = 2;
+    pub const IFA_BROADCAST: u16 = 4;
+    pub const IFA_FLAGS: u16 = 8;
+    pub const IFA_RT_PRIORITY: u16 = 9;
     pub const IFA_F_NODAD: u8 = 2;
+    pub const IFA_F_PERMANENT: u8 = 0x80;
+    pub const RT_SCOPE_UNIVERSE: u8 = 0;
     pub const RTA_OIF: u16 = 4;
     pub const RTA_GATEWAY: u16 = 5;
     pub const AF_INET: u8 = 2;
@@ -111,7 +117,7 @@ static ROUTE: Operation = Operation {
 };
 
 /// `struct ifinfomsg`: an interface by its number, and flags to set.
-fn interface(index: u32, flags: u32) -> [u8; 16] {
+pub(super) fn interface(index: u32, flags: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[4..8].copy_from_slice(&index.to_ne_bytes());
     bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
@@ -119,11 +125,11 @@ fn interface(index: u32, flags: u32) -> [u8; 16] {
     bytes
 }
 
-fn set_up(socket: &mut Socket, index: u32) -> Result<(), Errno> {
+pub(super) fn set_up(socket: &mut Socket, index: u32) -> Result<(), Errno> {
     socket.request(&mut Message::new(RTM_NEWLINK, 0, &interface(index, IFF_UP)))
 }
 
-fn index_of(socket: &mut Socket, name: &[u8]) -> Result<u32, Errno> {
+pub(super) fn index_of(socket: &mut Socket, name: &[u8]) -> Result<u32, Errno> {
     let mut message = Message::new(RTM_GETLINK, 0, &interface(0, 0));
     socket.index_of(message.attribute(IFLA_IFNAME, name))
 }

@@ -16,7 +16,7 @@ use rustix::fs::{
     fstatfs, memfd_create, openat, sendfile,
 };
 use rustix::io::{Errno, read, retry_on_intr};
-use rustix::process::{Signal, parent_process_death_signal};
+use rustix::process::{Signal, parent_process_death_signal, set_parent_process_death_signal};
 use rustix::thread::set_name;
 
 static OPEN: Operation = Operation {
@@ -24,6 +24,7 @@ static OPEN: Operation = Operation {
     on: Object::None,
     cures: &[(Errno::NOENT, Cure::Words("/proc has to be mounted"))],
 };
+static MARKING: Operation = Operation::new("mark the container's process");
 static COPY: Operation = Operation::new("make a sealed copy of the launcher in memory");
 static EXECUTE: Operation = Operation::new("execute the sealed copy of the launcher");
 
@@ -35,8 +36,30 @@ static EXECUTE: Operation = Operation::new("execute the sealed copy of the launc
 pub fn is_from_outside() -> bool {
     match parent_process_death_signal() {
         Ok(Some(Signal::KILL)) => !is_among_mounts().unwrap_or(false),
+        Ok(Some(MARK)) => {
+            // Who runs in a container from a file of its own goes on, and perhaps from a copy.
+            let is_own = is_among_mounts().unwrap_or(false) && !is_sealed_copy();
+            is_own.then(|| set_parent_process_death_signal(None)).is_none()
+        }
         _ => false,
     }
+}
+
+/// What a runtime's child asks for in the moment before it is the program, which outlives the runtime: a signal
+/// that does nothing, by which a program that is our file is known.
+const MARK: Signal = Signal::URG;
+
+/// Marks this process as one that is about to execute a container's program.
+///
+/// # Errors
+///
+/// `PR_SET_PDEATHSIG(2const)`: none.
+pub fn mark() -> Result<(), Fault> {
+    set_parent_process_death_signal(Some(MARK)).doing(&MARKING)
+}
+
+fn is_sealed_copy() -> bool {
+    open().is_ok_and(|file| is_sealed(&file))
 }
 
 fn is_among_mounts() -> Result<bool, Errno> {

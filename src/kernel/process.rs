@@ -2,7 +2,9 @@
 //! others may look into it.
 
 use super::identity::write_file;
+use super::private_proc;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setpriority_process, setrlimit,
@@ -88,4 +90,13 @@ pub fn processors(set: &CpuSet) -> Result<(), Fault> {
 /// open(2), write(2): `EACCES`.
 pub fn oom_score(text: &[u8]) -> Result<(), Fault> {
     write_file(c"/proc/self/oom_score_adj", text).doing(&OOM)
+}
+
+/// As [`oom_score`], through a /proc that [`private_proc::open`] has opened.
+///
+/// # Errors
+///
+/// As there.
+pub fn oom_score_through(proc: BorrowedFd<'_>, text: &[u8]) -> Result<(), Fault> {
+    private_proc::write(proc, c"self/oom_score_adj", text).doing(&OOM)
 }

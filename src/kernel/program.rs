@@ -37,6 +37,13 @@ pub fn exists(path: &CStr) -> bool {
     statat(CWD, path, AtFlags::empty()).is_ok()
 }
 
+/// Whether the name leads to a directory.
+#[must_use]
+pub fn is_directory(path: &CStr) -> bool {
+    let found = statat(CWD, path, AtFlags::empty());
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}
+
 /// What to say of a program that execve(2) refused with `errno`.
 #[must_use]
 pub fn why_not<'a>(path: &'a CStr, errno: Errno, scratch: &'a mut [u8]) -> Refusal<'a> {

@@ -74,7 +74,7 @@ static OPEN_SOURCE: Operation = Operation {
     on: Object::Source,
     cures: &[(Errno::NOENT, Cure::Words("the part before the colon is a path on the host"))],
 };
-static TAKE: Operation = Operation {
+pub(super) static TAKE: Operation = Operation {
     words: "take the mounts of the volume",
     on: Object::Source,
     cures: &[
@@ -183,7 +183,11 @@ pub fn mount_device(root: BorrowedFd<'_>, source: &CStr, target: &CStr) -> Resul
 }
 
 /// What mount(2) calls ENOTDIR, `move_mount(2)` calls EINVAL, like much else.
-fn with_kinds(answer: Result<(), Errno>, from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
+pub(super) fn with_kinds(
+    answer: Result<(), Errno>,
+    from: &OwnedFd,
+    onto: &OwnedFd,
+) -> Result<(), Errno> {
     match answer {
         Err(Errno::INVAL) if !same_kind(from, onto) => Err(Errno::NOTDIR),
         answer => answer,

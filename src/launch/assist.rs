@@ -10,13 +10,15 @@ use crate::kernel::program::exists;
 use crate::plan::{Assist, Plan};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
-use crate::sys::signals::Before;
-use crate::text::{Text, parts};
+use crate::sys::signals::{Before, SignalSet, hold};
+use crate::text::{Text, parts, read_at};
+use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, fstat, memfd_create, openat};
 use rustix::io::{Errno, write};
 use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::stdio::dup2_stdout;
 
 static GO: Operation = Operation::new("tell the child to go on");
 static MAP: Operation = Operation {
@@ -179,12 +181,40 @@ fn run_helper(
 ///
 /// clone(2), execve(2).
 pub fn run(paths: &[&CStr], words: &[&CStr], signals: Before) -> Result<i32, Errno> {
+    run_into(paths, words, signals, None)
+}
+
+/// Runs the first program that is there, and returns what it prints.
+///
+/// # Errors
+///
+/// As for [`run`]; pipe(2), read(2).
+pub fn output(paths: &[&CStr], words: &[&CStr]) -> Result<Vec<u8>, Errno> {
+    let signals = hold(SignalSet::of(&[]))?;
+    // Room for as much as is printed, so that nobody has to read meanwhile.
+    let file = memfd_create(c"output", MemfdFlags::CLOEXEC)?;
+    run_into(paths, words, signals, Some(file.as_fd()))?;
+    let mut printed = alloc::vec![0; fstat(&file)?.st_size as usize];
+    let length = read_at(&file, 0, &mut printed)?;
+    printed.truncate(length);
+    Ok(printed)
+}
+
+fn run_into(
+    paths: &[&CStr],
+    words: &[&CStr],
+    signals: Before,
+    output: Option<BorrowedFd<'_>>,
+) -> Result<i32, Errno> {
     const STACK_BYTES: usize = 64 * 1024;
     let arguments = StringList::new(words);
     let environment = StringList::new(&[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
     let mut failed = None;
     let mut child = || {
         failed = signals.restore().err();
+        if let Some(output) = output {
+            failed = failed.or(dup2_stdout(output).err());
+        }
         for path in paths {
             match execve(path, &arguments, &environment) {
                 Errno::NOENT => failed = failed.or(Some(Errno::NOENT)),

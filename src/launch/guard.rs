@@ -31,7 +31,7 @@ impl Guard {
             let _ = setsid();
             let _ = set_name(c"guard");
             let kept = [Some(launcher.as_raw_fd()), kept.map(|file| file.as_raw_fd())];
-            let _ = close_all_but(1, kept);
+            let _ = close_all_but(1, &kept);
             let mut files = [PollFd::new(&launcher, PollFlags::IN)];
             while poll(&mut files, None) == Err(Errno::INTR) {}
             act();

@@ -7,12 +7,16 @@
 pub mod assist;
 mod guard;
 mod hints;
+pub mod hooks;
 pub mod id_map;
 pub mod init;
+pub mod links;
 mod pasta;
 mod prepare;
-mod relay;
-mod wait;
+pub mod relay;
+pub mod runtime;
+pub mod told;
+pub mod wait;
 pub mod worker;
 
 use crate::container::keep;
@@ -21,7 +25,7 @@ use crate::kernel::execute::execute;
 use crate::kernel::identity::Parent;
 use crate::kernel::program::{Refusal, SCRATCH_BYTES};
 use crate::kernel::{namespaces, own_file};
-use crate::plan::{Plan, Stage, Step};
+use crate::plan::{Plan, Stage, Step, Ties};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone, share};
 use crate::sys::signals::{self, Before};
@@ -158,7 +162,7 @@ impl<'a> Record<'a> {
         let record = Self { failure: None, scratch: [0; SCRATCH_BYTES] };
         match memory {
             Memory::Shared => Ok(Box::leak(Box::new(record))),
-            Memory::Copied => share(record).doing(&MAP),
+            Memory::Copied | Memory::ForParent => share(record).doing(&MAP),
         }
     }
 }
@@ -210,6 +214,8 @@ impl Channels {
             proc: None,
             sys: None,
             terminals: None,
+            ties: Ties::default(),
+            cgroups: None,
         }
     }
 }

@@ -19,9 +19,13 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 /// What tells of another size of the caller's terminal.
 const SIZE: SignalSet = SignalSet::of(&[Signal::WINCH]);
 
+/// All that is fetched while a program runs.
+pub const SIGNALS_AND_SIZE: SignalSet = SIGNALS.and(SIZE);
+
 /// The signals that are fetched while the plan's program runs.
+#[must_use]
 pub fn signals(plan: &Plan<'_>) -> SignalSet {
-    if plan.terminal { SIGNALS.and(SIZE) } else { SIGNALS }
+    if plan.terminal { SIGNALS_AND_SIZE } else { SIGNALS }
 }
 
 /// The launcher's end of the program's terminal.
@@ -71,6 +75,7 @@ const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl Relay {
     /// Waits for the child to send its terminal. A child that failed sends none.
+    #[must_use]
     pub fn receive(from: &OwnedFd) -> Self {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);

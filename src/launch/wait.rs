@@ -70,6 +70,7 @@ pub struct Deadline {
 
 impl Deadline {
     /// In so many seconds.
+    #[must_use]
     pub fn of(program: Pid, seconds: Option<u32>) -> Self {
         let in_milliseconds = |seconds| milliseconds().saturating_add(i64::from(seconds) * 1000);
         Self { program, end: seconds.map(in_milliseconds) }

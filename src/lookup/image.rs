@@ -44,12 +44,12 @@ pub fn prepare<'a>(
     wanted: Wanted<'a>,
     variables: &[&'a CStr],
     caller: Caller,
-) -> Result<(Container<'a>, Purpose, Used), Error<'a>> {
+) -> Result<(&'a mut Container<'a>, Purpose, Used), Error<'a>> {
     let mut opened = image::open(&wanted.image)?;
     let (is_quiet, kept) = (wanted.is_quiet(), wanted.keep());
     let user = wanted.user().or(opened.config.user);
     let defaults = core::mem::take(&mut opened.config.defaults);
-    let (mut container, purpose) = wanted.container(defaults)?;
+    let (container, purpose) = wanted.container(defaults)?;
     let Files { cache: whose, ids } = files_of(&mut container.isolation, caller)?;
     let cache = Cache::open(variables, caller, &whose)?;
     let mut taken = Used { held: Vec::new(), tree: None, cache, ids };
@@ -66,7 +66,7 @@ pub fn prepare<'a>(
     } else {
         taken.unpack(&opened, &whose, kept, is_quiet)?
     };
-    set_user(&mut container, &layers, user, &whose)?;
+    set_user(container, &layers, user, &whose)?;
     container.root.source = if is_stacked {
         Source::Layers(layers)
     } else {

@@ -26,7 +26,7 @@ static READ: Operation = Operation { on: Object::Target, ..Operation::new("read"
 /// What is wrong with its profile.
 #[inline(never)]
 pub fn filters<'a>(security: &Security<'a>, caller: Caller) -> Result<Vec<Program>, Error<'a>> {
-    let capabilities = security.capabilities.unwrap_or(CapabilitySet::all());
+    let capabilities = security.capabilities.map_or(CapabilitySet::all(), |sets| sets.bounding);
     let mut programs = Vec::new();
     if matches!(security.filter, Filter::None) && !security.no_nested_users {
         return Ok(programs);
@@ -52,9 +52,14 @@ pub fn filters<'a>(security: &Security<'a>, caller: Caller) -> Result<Vec<Progra
     Ok(programs)
 }
 
-fn program(profile: &Profile) -> Result<Program, Error<'static>> {
+/// The program for a profile.
+///
+/// # Errors
+///
+/// It is too long for the kernel.
+pub fn program(profile: &Profile) -> Result<Program, Error<'static>> {
     let instructions = compile(profile, Architecture::NATIVE)?;
-    Ok(Program { instructions, flags: Flags::NONE.and(profile.flags) })
+    Ok(Program { instructions, flags: Flags::NONE.and(profile.flags), listens: false })
 }
 
 fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {

@@ -1,6 +1,6 @@
 //! The words for each step of a plan: the system calls it makes, what it does, and why.
 
-use super::{Assist, Preparation, Step};
+use super::Step;
 use crate::container::{KINDS, Mount, Mounted, Upper};
 use crate::kernel::mounts::Access;
 use crate::kernel::pieces::Piece;
@@ -24,7 +24,7 @@ impl Step<'_> {
             Self::SetNames(..) => "sethostname, setdomainname",
             Self::BringLoopbackUp => "socket, sendto(RTM_NEWLINK)",
             Self::ConfigureLink(_) => "sendto(RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE)",
-            Self::TakeVolume(..) => "open, open_tree, mount_setattr",
+            Self::TakeVolume(..) | Self::TakeEntry(..) => "open, open_tree, mount_setattr",
             Self::MakeMountsPrivate { sees_new_mounts: false } => "mount(REC|PRIVATE)",
             Self::MakeMountsPrivate { sees_new_mounts: true } => "mount(REC|SLAVE)",
             Self::PrepareRoot { access: Access::ReadWrite, attributes, .. }
@@ -35,7 +35,7 @@ impl Step<'_> {
             Self::PrepareRoot { .. } => "open, open_tree, mount_setattr, move_mount",
             Self::PrepareOverlay { .. } => "fsopen, fsconfig, fsmount, move_mount",
             Self::PreparePrograms { .. } => "fsopen, fsmount, open_tree, move_mount",
-            Self::Mount(mount) => mount_calls(mount),
+            Self::Mount(mount) | Self::MountUnprotected(_, mount) => mount_calls(mount),
             Self::MountDevices(..) => "fsopen, fsmount, mknod, open_tree, move_mount",
             Self::MountTaken(..) => "openat2, move_mount",
             Self::MakeDirectory(_) => "openat2, mkdirat",
@@ -43,8 +43,12 @@ impl Step<'_> {
                 "openat2, open_tree, mount_setattr, move_mount"
             }
             Self::Mask(_) => "openat2, open_tree, fsmount, move_mount",
-            Self::ProtectRoot => "mount_setattr(RDONLY)",
-            Self::OpenTerminal => "open, ioctl, setsid, sendmsg, dup3",
+            Self::ProtectRoot | Self::ProtectMount(..) => "mount_setattr(RDONLY)",
+            Self::MakeNode(_) => "openat2, mknodat, fchownat",
+            Self::MakeDefaultNodes(_) => "openat2, mknodat, symlinkat",
+            Self::GiveStreams(_) => "fstat, fchown",
+            Self::SetPropagation(_) => "mount",
+            Self::OpenTerminal(_) => "open, ioctl, setsid, sendmsg, dup3",
             Self::EnterRoot => "fchdir, pivot_root, umount2, chdir",
             Self::CloseDescriptors { .. } => "close_range",
             Self::Limit(_) => "prlimit64",
@@ -61,6 +65,7 @@ impl Step<'_> {
             Self::DieWithLauncher(false) => "prctl(SET_PDEATHSIG), getppid",
             Self::DieWithLauncher(true) => "prctl(SET_PDEATHSIG), ppoll",
             Self::Filter(_) => "seccomp(SET_MODE_FILTER)",
+            Self::Act(act) => act.calls(),
         }
     }
 
@@ -98,7 +103,13 @@ impl Step<'_> {
             | Self::PreparePrograms { .. }
             | Self::TakeVolume(..)
             | Self::MakeMountsPrivate { .. }
+            | Self::TakeEntry(..)
             | Self::Mount(_)
+            | Self::MountUnprotected(..)
+            | Self::ProtectMount(..)
+            | Self::MakeNode(_)
+            | Self::MakeDefaultNodes(_)
+            | Self::SetPropagation(_)
             | Self::MountDevices(..)
             | Self::MountTaken(..)
             | Self::ShowResolver
@@ -152,7 +163,22 @@ impl Step<'_> {
                     Upper::Kept(_) => ": what is written is kept there",
                 })
             }
-            Self::Mount(mount) | Self::MountTaken(_, mount) => describe_mount(mount, text),
+            Self::TakeEntry(_, mount) => {
+                text.push("take what is to be shown as ").push_name(mount.target.to_bytes());
+                text.push(" while it is shared with the host")
+            }
+            Self::Mount(mount) | Self::MountTaken(_, mount) | Self::MountUnprotected(_, mount) => {
+                describe_mount(mount, text)
+            }
+            Self::ProtectMount(_, target) => {
+                text.push("make ").push_name(target.to_bytes());
+                text.push(" read-only, now that all is in it")
+            }
+            Self::MakeNode(node) => text.push("make the device ").push_name(node.path.to_bytes()),
+            Self::MakeDefaultNodes(_) => {
+                text.push("the devices and links in /dev that every program expects")
+            }
+            Self::SetPropagation(_) => text.push("pass mounts in the root on as it is asked for"),
             Self::MountDevices(target, devices) => {
                 text.push("a small ").push_name(target.to_bytes());
                 text.push(if devices.made { ": new devices" } else { ": the host's devices" });
@@ -173,7 +199,10 @@ impl Step<'_> {
 
     fn describe_process<'t>(&self, text: &'t mut Text) -> &'t mut Text {
         match self {
-            Self::OpenTerminal => {
+            Self::GiveStreams(user) => {
+                text.push("give the standard streams to user ").push_number((*user).into())
+            }
+            Self::OpenTerminal(_) => {
                 text.push("a terminal in its own /dev/pts; the launcher gets the other end")
             }
             Self::CloseDescriptors { first } => {
@@ -222,61 +251,13 @@ impl Step<'_> {
     }
 }
 
-impl Preparation<'_> {
-    /// The system calls it makes.
-    pub(super) fn calls(&self) -> &'static str {
-        match self {
-            Self::Give { .. } => "fchownat, open, getdents64",
-            Self::MapVolume { .. } => "clone(NEWUSER), open_tree, mount_setattr",
-        }
-    }
-
-    /// What it does, and why.
-    pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
-        match self {
-            Self::Give { source, owner } => {
-                text.push("give ").push_name(source.to_bytes()).push(" to user ");
-                text.push_number(owner.user.into()).push(", group ");
-                text.push_number(owner.group.into())
-            }
-            Self::MapVolume { volume, .. } => {
-                text.push("take ").push_name(volume.source.to_bytes());
-                text.push(" with the container's ids")
-            }
-        }
-    }
-}
-
-impl Assist<'_> {
-    /// The system calls it makes.
-    pub(super) fn calls(&self) -> &'static str {
-        match self {
-            Self::MapIds { directly: true, .. } => "open, write, close",
-            Self::MapIds { directly: false, .. } => "newuidmap, newgidmap",
-            Self::Link(_) => "open, socket, sendto(RTM_NEWLINK)",
-            Self::Pasta => "pasta",
-        }
-    }
-
-    /// What it does, and why.
-    pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
-        match self {
-            Self::MapIds { users, groups, .. } => describe_maps(text, users, groups),
-            Self::Link(link) => {
-                text.push("an interface for the container, connected to ");
-                text.push_name(link.parent.to_bytes())
-            }
-            Self::Pasta => text.push("connect the container as the host is, without privilege"),
-        }
-    }
-}
-
 fn mount_calls(mount: &Mount<'_>) -> &'static str {
     match &mount.what {
         Mounted::Volume(volume) if *volume == Volume::of(volume.source) => {
             "openat2, open_tree, move_mount"
         }
-        Mounted::Volume(_) => "openat2, open_tree, mount_setattr, move_mount",
+        Mounted::Entry(entry) if entry.bind.is_none() => "openat2, fsopen, fsmount, move_mount",
+        Mounted::Volume(_) | Mounted::Entry(_) => "openat2, open_tree, mount_setattr, move_mount",
         Mounted::Device(_) | Mounted::Devices => "openat2, open_tree, move_mount",
         Mounted::FileSystem(_) => "openat2, fsopen, fsmount, move_mount",
     }
@@ -304,11 +285,14 @@ fn describe_mount<'t>(mount: &Mount<'_>, text: &'t mut Text) -> &'t mut Text {
             text.push("a ").push_name(wanted.kind.to_bytes());
             text.push(" of its own at ").push_name(target)
         }
+        Mounted::Entry(entry) => {
+            text.push("mount ").push_name(entry.source.to_bytes()).push(" on ").push_name(target)
+        }
         Mounted::Devices => text,
     }
 }
 
-fn describe_maps<'t>(text: &'t mut Text, users: &[u8], groups: &[u8]) -> &'t mut Text {
+pub(super) fn describe_maps<'t>(text: &'t mut Text, users: &[u8], groups: &[u8]) -> &'t mut Text {
     text.push("map ids (inside, outside, count): users ");
     describe_lines(text, users).push(", groups ");
     describe_lines(text, groups)

@@ -19,6 +19,29 @@ pub fn ranges(map: &IdMap, inside: u32, caller: u32) -> &'static [u8] {
     }
 }
 
+/// Whether the map is of one id alone, the caller's, which everybody may map.
+#[must_use]
+pub fn is_own(map: &IdMap, caller: u32) -> bool {
+    match map {
+        IdMap::Ranges(ranges) => {
+            matches!(&**ranges, [range] if range.count == 1 && range.outside == caller)
+        }
+        _ => true,
+    }
+}
+
+/// Whether the map makes the caller this one inside, from the beginning.
+#[must_use]
+pub fn maps_caller(map: &IdMap, inside: u32, caller: u32, is_privileged: bool) -> bool {
+    match map {
+        IdMap::Ranges(ranges) => {
+            let is_it = ranges.first().is_some_and(|range| range.inside == inside);
+            !is_privileged && is_own(map, caller) && is_it
+        }
+        _ => matches!(map, IdMap::Own),
+    }
+}
+
 /// Who sets the namespace up: root inside if there is one, or else the first that there is.
 #[must_use]
 pub fn first(map: &IdMap) -> u32 {
@@ -45,7 +68,9 @@ pub fn has(map: &IdMap, id: u32) -> bool {
     matches!(map, IdMap::Ranges(ranges) if outside(ranges, id).is_some())
 }
 
-fn lines(ranges: &[IdRange]) -> &'static [u8] {
+/// The lines of a map.
+#[must_use]
+pub fn lines(ranges: &[IdRange]) -> &'static [u8] {
     let mut text = Text::new();
     for range in ranges {
         text.push_number(range.inside.into()).push(" ").push_number(range.outside.into());

@@ -1,20 +1,25 @@
 //! From what is wanted to how it is done: the namespaces that the child is cloned into, the steps
 //! that it takes, in their order, and the program that it becomes. Made without touching the kernel.
 
+mod act;
 mod assist;
 mod command;
 mod describe;
+mod describe_launcher;
 mod explain;
 pub mod ids;
 mod prepare;
 mod root;
+mod run;
+mod runtime;
 mod step;
 
+pub use act::{Act, Meeting, Point, Ties, answer};
 pub use assist::Assist;
 pub use prepare::Preparation;
 pub use step::{Program, Stage, Step, Taken};
 
-use crate::container::{Container, IdMap, Join, Network, User};
+use crate::container::{Container, IdMap, Join, Network, Process, User};
 use crate::kernel::caller::Caller;
 use crate::kernel::execute::Command;
 use crate::sys::namespaces::Namespaces;
@@ -28,6 +33,8 @@ pub struct Plan<'a> {
     pub namespaces: Namespaces,
     /// The process namespace that the child is cloned into, if it is to be an existing one.
     pub processes: Option<Join<'a>>,
+    /// Namespaces that a runtime's child is in from its beginning: of users, and of processes.
+    pub entered: Vec<Join<'a>>,
     /// What the launcher does before.
     pub preparations: Vec<Preparation<'a>>,
     /// What the launcher does while the child waits.
@@ -59,13 +66,31 @@ impl<'a> Plan<'a> {
     /// privilege is given up when nothing needs it any more.
     #[must_use]
     pub fn new(container: &'a Container<'a>, caller: Caller, filters: &'a [Program]) -> Self {
-        let process = &container.process;
-        let mut plan = Self {
-            namespaces: Namespaces::MOUNT.and(kinds(container, caller)),
+        let mut plan =
+            Self::of(&container.process, Namespaces::MOUNT.and(kinds(container, caller)));
+        let joined = &container.isolation.joined;
+        plan.processes = joined.iter().copied().find(|join| join.kind == Namespaces::PID);
+        plan.isolate(container, caller);
+        if container.isolation.joins(Namespaces::MOUNT) {
+            plan.namespaces = plan.namespaces.without(Namespaces::MOUNT);
+            plan.join(container, Namespaces::MOUNT);
+        } else {
+            plan.build_root(container, caller, None);
+        }
+        plan.become_process(container, caller, filters);
+        plan.steps.push(Step::DieWithLauncher(plan.hides_launcher()));
+        plan
+    }
+
+    /// Without steps yet, for a process that is cloned into these namespaces.
+    fn of(process: &Process<'a>, namespaces: Namespaces) -> Self {
+        Self {
+            namespaces,
             processes: None,
+            entered: Vec::new(),
             preparations: Vec::new(),
             assists: Vec::new(),
-            steps: Vec::with_capacity(container.mounts.len() + 10),
+            steps: Vec::with_capacity(32),
             last_steps: Vec::new(),
             command: command::command(process),
             init: process.init,
@@ -73,16 +98,7 @@ impl<'a> Plan<'a> {
             stop_signal: process.stop_signal.unwrap_or(Signal::TERM),
             timeout: process.timeout,
             taken: 0,
-        };
-        plan.isolate(container, caller);
-        if container.isolation.joins(Namespaces::MOUNT) {
-            plan.namespaces = plan.namespaces.without(Namespaces::MOUNT);
-            plan.join(container, Namespaces::MOUNT);
-        } else {
-            plan.build_root(container, caller);
         }
-        plan.become_process(container, caller, filters);
-        plan
     }
 
     /// How the child is cloned: fast, unless the launcher has to do something meanwhile, or the
@@ -120,8 +136,11 @@ impl<'a> Plan<'a> {
     fn isolate(&mut self, container: &'a Container<'a>, caller: Caller) {
         let isolation = &container.isolation;
         let namespaces = kinds(container, caller);
-        self.processes = isolation.joined.iter().copied().find(|join| join.kind == Namespaces::PID);
-        if isolation.joins(Namespaces::USER) {
+        let is_in = |kind| self.entered.iter().any(|join| join.kind == kind);
+        if is_in(Namespaces::USER) {
+            self.steps.push(Step::SetGroups(&[]));
+            self.steps.push(Step::SwitchUser(User { user: 0, group: 0 }));
+        } else if isolation.joins(Namespaces::USER) {
             // Only in it may the others be made, and so not by the clone.
             self.namespaces = Namespaces::NONE;
             self.join(container, Namespaces::USER);
@@ -174,6 +193,14 @@ impl<'a> Plan<'a> {
             });
             return;
         }
+        if !caller.privileged && ids::is_own(own.0, caller.user) && ids::is_own(own.1, caller.group)
+        {
+            self.steps.push(Step::MapCaller {
+                users: ids::ranges(own.0, inside.user, caller.user),
+                groups: ids::ranges(own.1, inside.group, caller.group),
+            });
+            return;
+        }
         self.assist(Assist::MapIds {
             users: ids::ranges(&isolation.users, inside.user, caller.user),
             groups: ids::ranges(&isolation.groups, inside.group, caller.group),
@@ -214,6 +241,9 @@ impl<'a> Plan<'a> {
         if let Some(set) = &process.processors {
             self.steps.push(Step::Processors(set));
         }
+        if process.attributes.are_asked_for() {
+            self.act(Act::Attributes(&process.attributes));
+        }
         if process.working_directory != c"/" {
             self.steps.push(Step::ChangeDirectory(process.working_directory));
         }
@@ -224,7 +254,11 @@ impl<'a> Plan<'a> {
             self.steps.extend(filters.iter().map(Step::Filter));
         }
         if let Some(kept) = security.capabilities {
-            self.steps.push(Step::BoundCapabilities(kept));
+            self.steps.push(Step::BoundCapabilities(kept.bounding));
+            // Another user's are gone otherwise; what is executed has them only by these sets.
+            if !(kept.ambient | kept.inheritable).is_empty() {
+                self.act(Act::HoldCapabilities);
+            }
         }
         self.become_user(container, caller);
         if let Some(kept) = security.capabilities {
@@ -239,15 +273,17 @@ impl<'a> Plan<'a> {
         if let Some(mask) = process.umask {
             self.steps.push(Step::SetUmask(mask));
         }
-        self.steps.push(Step::DieWithLauncher(self.hides_launcher()));
     }
 
     /// Another user, where the map of the caller's own id has not made it that already.
     fn become_user(&mut self, container: &'a Container<'a>, caller: Caller) {
         let isolation = &container.isolation;
-        let is_mapped = kinds(container, caller).contains(Namespaces::USER)
-            && matches!((&isolation.users, &isolation.groups), (IdMap::Own, IdMap::Own));
         let process = &container.process;
+        let inside = process.user.unwrap_or(User { user: 0, group: 0 });
+        let own = |map, inside, outside| ids::maps_caller(map, inside, outside, caller.privileged);
+        let is_mapped = kinds(container, caller).contains(Namespaces::USER)
+            && own(&isolation.users, inside.user, caller.user)
+            && own(&isolation.groups, inside.group, caller.group);
         let may_switch = !is_mapped && (caller.privileged || has_users(container, caller));
         match &process.groups {
             Some(groups) => self.steps.push(Step::SetGroups(groups)),

@@ -1,39 +1,71 @@
 //! The steps that make the root, and what is mounted in it.
 
 use super::step::{Step, Taken};
-use super::{Plan, has_users, ids, kinds};
-use crate::container::{Container, Layers, Mount, Mounted, Programs, Source, Upper};
+use super::{Act, Meeting, Plan, Point, has_users, ids, kinds};
+use crate::container::{Container, Hooks, Layers, Mount, Mounted, Programs, Source, Upper};
 use crate::kernel::caller::Caller;
 use crate::kernel::devices::Devices;
+use crate::kernel::entry::Entry;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
+use crate::kernel::terminal::Console;
 use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
 use alloc::vec::Vec;
-use rustix::mount::MountAttrFlags;
+use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
 impl<'a> Plan<'a> {
-    pub(super) fn build_root(&mut self, container: &'a Container<'a>, caller: Caller) {
+    /// `hooks` are a runtime's, which are told where the container is on its way.
+    pub(super) fn build_root(
+        &mut self,
+        container: &'a Container<'a>,
+        caller: Caller,
+        hooks: Option<&Hooks<'_>>,
+    ) {
         let root = &container.root;
         let mut taken = Vec::new();
         for mount in &container.mounts {
-            taken.push(self.take(mount));
+            taken.push(self.take(mount, container, caller));
         }
         self.prepare(container, caller, &taken);
-        let sees_new_mounts = self.steps.iter().any(|step| matches!(step, Step::TakeVolume(..)));
+        let follows = root.propagation.is_some_and(|kind| kind.contains(DOWNSTREAM));
+        let sees_new_mounts =
+            follows || self.steps.iter().any(|step| matches!(step, Step::TakeVolume(..)));
         self.steps.push(Step::MakeMountsPrivate { sees_new_mounts });
         self.steps.push(prepare_root(container, caller));
+        let mut unprotected = Vec::new();
+        let mut is_member = hooks.is_none();
         for (mount, taken) in container.mounts.iter().zip(taken) {
-            self.steps.push(match taken {
-                Some(taken) => Step::MountTaken(taken, *mount),
-                None => mount_step(mount, container, caller),
-            });
+            if !is_member && mount.shows_cgroups() {
+                self.join_cgroup(container, caller);
+                is_member = true;
+            }
+            let step = match (taken, &mount.what) {
+                (Some(taken), _) => Step::MountTaken(taken, *mount),
+                (None, Mounted::Entry(entry)) if entry.is_protected_later(mount.target) => {
+                    let place = self.place();
+                    unprotected.push(Step::ProtectMount(place, mount.target));
+                    Step::MountUnprotected(place, *mount)
+                }
+                (None, Mounted::Entry(entry)) => Step::Mount(Mount {
+                    what: Mounted::Entry(lone(entry, sees_new_mounts)),
+                    ..*mount
+                }),
+                (None, _) => mount_step(mount, container, caller),
+            };
+            self.steps.push(step);
         }
-        if root.is_image && container.process.working_directory != c"/" {
+        if !is_member {
+            self.join_cgroup(container, caller);
+        }
+        if (root.is_image || hooks.is_some()) && container.process.working_directory != c"/" {
             self.steps.push(Step::MakeDirectory(container.process.working_directory));
         }
         if container.isolation.network.reaches_outside() {
             self.steps.push(Step::ShowResolver);
+        }
+        if let Some(hooks) = hooks {
+            self.fill(container, unprotected, hooks);
         }
         let security = &container.security;
         if !security.masked.is_empty() {
@@ -45,27 +77,108 @@ impl<'a> Plan<'a> {
         if root.access == Access::ReadOnly {
             self.steps.push(Step::ProtectRoot);
         }
-        if container.process.terminal {
-            self.steps.push(Step::OpenTerminal);
+        if container.process.terminal && hooks.is_none() {
+            self.steps.push(Step::OpenTerminal(None));
         }
         self.steps.push(Step::EnterRoot);
+        if let Some(kind) = root.propagation {
+            self.steps.push(Step::SetPropagation(kind));
+        }
+    }
+
+    /// What an OCI configuration asks for besides its mounts, and gets without asking.
+    fn fill(
+        &mut self,
+        container: &'a Container<'a>,
+        unprotected: Vec<Step<'a>>,
+        hooks: &Hooks<'_>,
+    ) {
+        let nodes = &container.root.nodes;
+        let shows_hosts = |mount: &Mount<'_>| {
+            let is_bound = matches!(mount.what, Mounted::Entry(entry) if entry.bind.is_some());
+            is_bound && mount.is_at(c"/dev")
+        };
+        if !container.mounts.iter().any(shows_hosts) {
+            self.steps.extend(nodes.iter().map(Step::MakeNode));
+            self.steps.push(Step::MakeDefaultNodes(nodes));
+        }
+        for (path, value) in &container.isolation.sysctls {
+            self.act(Act::Sysctl(path, value));
+        }
+        self.label(container);
+        // They find all of it mounted, and nothing hidden or read-only yet.
+        self.act(Act::Meet(Meeting::Hooks));
+        if !hooks.create_container.is_empty() {
+            self.act(Act::Hooks(Point::CreateContainer));
+        }
+        let process = &container.process;
+        let user = process.user.map_or(0, |user| user.user);
+        if process.terminal {
+            let size = process.attributes.console_size;
+            self.steps.push(Step::OpenTerminal(Some(Console { size, user })));
+        } else {
+            self.steps.push(Step::GiveStreams(user));
+        }
+        self.steps.extend(unprotected);
     }
 
     /// A volume that shares mounts with the host is taken before they are made private; one whose ids
     /// are mapped, by the launcher.
-    fn take(&mut self, mount: &Mount<'a>) -> Option<Taken> {
-        let Mounted::Volume(volume) = mount.what else { return None };
-        let is_shared = volume.propagation.is_some();
-        if !is_shared && !volume.id_mapped {
-            return None;
+    fn take(
+        &mut self,
+        mount: &Mount<'a>,
+        container: &Container<'_>,
+        caller: Caller,
+    ) -> Option<Taken> {
+        match mount.what {
+            Mounted::Volume(volume) => {
+                if volume.propagation.is_none() && !volume.id_mapped {
+                    return None;
+                }
+                let taken = self.place();
+                if !volume.id_mapped {
+                    self.steps.push(Step::TakeVolume(taken, volume));
+                }
+                Some(taken)
+            }
+            Mounted::Entry(entry) if entry.bind.is_some() => {
+                let is_prepared = is_prepared(&entry, container, caller);
+                let shares = |kind: MountPropagationFlags| {
+                    kind.intersects(DOWNSTREAM.union(MountPropagationFlags::SHARED))
+                };
+                if !is_prepared && !entry.propagation.is_some_and(|(kind, _)| shares(kind)) {
+                    return None;
+                }
+                let taken = self.place();
+                if !is_prepared {
+                    self.steps.push(Step::TakeEntry(taken, *mount));
+                }
+                Some(taken)
+            }
+            _ => None,
         }
-        let taken = Taken(self.taken);
-        self.taken += 1;
-        if !volume.id_mapped {
-            self.steps.push(Step::TakeVolume(taken, volume));
-        }
-        Some(taken)
     }
+
+    fn place(&mut self) -> Taken {
+        self.taken += 1;
+        Taken(self.taken - 1)
+    }
+}
+
+const DOWNSTREAM: MountPropagationFlags = MountPropagationFlags::DOWNSTREAM;
+
+/// Whether the launcher takes what a bind mount shows: its ids are mapped, or the container's root may
+/// not go where the host's may.
+pub(super) fn is_prepared(entry: &Entry<'_>, container: &Container<'_>, caller: Caller) -> bool {
+    entry.id_map.is_some() || caller.privileged && has_users(container, caller)
+}
+
+/// Where all mounts are private, one more need not be made so.
+fn lone<'a>(entry: &Entry<'a>, sees_new_mounts: bool) -> Entry<'a> {
+    let is_private =
+        |(kind, _): &(MountPropagationFlags, _)| *kind == MountPropagationFlags::PRIVATE;
+    let propagation = entry.propagation.filter(|wanted| sees_new_mounts || !is_private(wanted));
+    Entry { propagation, ..*entry }
 }
 
 /// How the root comes to be.

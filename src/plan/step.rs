@@ -1,29 +1,25 @@
-//! One step of the child's: a thing that a person would name. It runs itself here, and prints
-//! itself in [`super::explain`].
+//! One step of the child's: a thing that a person would name. It runs itself in [`super::run`], and
+//! prints itself in [`super::explain`].
 
-use crate::container::{Join, Limit, Link, Mount, Mounted, Upper, User};
-use crate::error::{Cure, Doing, Fault, Object, Operation};
+use super::{Act, Ties};
+use crate::container::{Capabilities, Join, Limit, Link, Mount, Mounted, Upper, User};
+use crate::error::Object;
+use crate::kernel::cgroup_mounts::Cgroups;
 use crate::kernel::devices::Devices;
+use crate::kernel::entry::Node;
 use crate::kernel::identity::Parent;
-use crate::kernel::inside::{self, MountPoint};
-use crate::kernel::masks::Places;
-use crate::kernel::mounts::{self, Access};
-use crate::kernel::pieces::{self, Piece};
-use crate::kernel::volume::{self, Volume};
-use crate::kernel::{
-    capabilities, devices, filesystem, identity, landlock, masks, namespaces, network, overlay,
-    process, root, terminal,
-};
-use crate::sys::files::{close, close_all_but};
+use crate::kernel::mounts::Access;
+use crate::kernel::pieces::Piece;
+use crate::kernel::terminal::Console;
+use crate::kernel::volume::Volume;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::seccomp::{Flags, Instruction, install};
+use crate::sys::seccomp::{Flags, Instruction};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::Mode;
-use rustix::io::{Errno, read, retry_on_intr};
-use rustix::mount::MountAttrFlags;
-use rustix::process::{Gid, chdir, umask};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags};
+use rustix::process::Gid;
 use rustix::thread::{CapabilitySet, CpuSet};
 
 /// What the child does, one after the other.
@@ -57,6 +53,8 @@ pub enum Step<'a> {
     ConfigureLink(&'a Link<'a>),
     /// Take the mounts of a volume as long as the host's are seen as the host sees them.
     TakeVolume(Taken, Volume<'a>),
+    /// Take the mounts of an entry, likewise.
+    TakeEntry(Taken, Mount<'a>),
     /// Keep mounts from showing outside.
     MakeMountsPrivate {
         /// Whether a volume shows what the host mounts later.
@@ -93,10 +91,18 @@ pub enum Step<'a> {
     Mount(Mount<'a>),
     /// Mount a /dev at this place.
     MountDevices(&'a CStr, Devices),
+    /// Mount something that is filled before it is read-only.
+    MountUnprotected(Taken, Mount<'a>),
+    /// Make it read-only; where it is.
+    ProtectMount(Taken, &'a CStr),
     /// Mount a volume that has been taken.
     MountTaken(Taken, Mount<'a>),
     /// Make a directory in the root, if it is not there.
     MakeDirectory(&'a CStr),
+    /// Make a device in the root.
+    MakeNode(&'a Node<'a>),
+    /// Make the devices that every program expects, but for these, and the links in /dev.
+    MakeDefaultNodes(&'a [Node<'a>]),
     /// Show the host's /etc/resolv.conf where the root has none.
     ShowResolver,
     /// Hide paths.
@@ -106,9 +112,13 @@ pub enum Step<'a> {
     /// Make the root read-only.
     ProtectRoot,
     /// Open a terminal, and hand its other end to the launcher.
-    OpenTerminal,
+    OpenTerminal(Option<Console>),
+    /// Give the standard streams to the user.
+    GiveStreams(u32),
     /// Make the root `/`, and let go of the old one.
     EnterRoot,
+    /// Set how mounts in the root are passed on.
+    SetPropagation(MountPropagationFlags),
     /// Close what the program is not to have.
     CloseDescriptors {
         /// The lowest of them.
@@ -129,7 +139,7 @@ pub enum Step<'a> {
     /// Become another user.
     SwitchUser(User),
     /// Keep no capabilities but these.
-    KeepCapabilities(CapabilitySet),
+    KeepCapabilities(Capabilities),
     /// Forbid new privileges.
     NoNewPrivileges,
     /// Reach no files but those below the root.
@@ -140,6 +150,8 @@ pub enum Step<'a> {
     DieWithLauncher(bool),
     /// Have the system calls filtered.
     Filter(&'a Program),
+    /// What only a runtime's child does.
+    Act(Act<'a>),
 }
 
 /// What decides about system calls.
@@ -148,6 +160,8 @@ pub struct Program {
     pub instructions: Vec<Instruction>,
     /// How it is installed.
     pub flags: Flags,
+    /// Whether somebody is asked about some calls.
+    pub listens: bool,
 }
 
 /// Which of the taken volumes: its place in [`Stage::taken`].
@@ -175,117 +189,53 @@ pub struct Stage<'a> {
     pub sys: Option<OwnedFd>,
     /// The devpts that the terminal is opened in.
     pub terminals: Option<OwnedFd>,
+    /// What ties a runtime's child to others.
+    pub ties: Ties<'a>,
+    /// What a mount of the kind `cgroup` shows.
+    pub cgroups: Option<Cgroups<'a>>,
+}
+
+impl Stage<'_> {
+    /// Puts away a mount for a later step.
+    pub(super) fn put(&mut self, place: Taken, mount: OwnedFd) {
+        if let Some(free) = self.taken.get_mut(place.0) {
+            *free = Some(mount);
+        }
+    }
 }
 
 impl<'a> Step<'a> {
-    /// Does it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the function that it stands for.
-    pub fn run(&self, stage: &mut Stage<'_>) -> Result<(), Fault> {
-        match self {
-            Self::MapCaller { users, groups } => identity::write_maps(users, groups),
-            Self::AwaitLauncher => await_launcher(stage).doing(&AWAIT),
-            Self::Join(join) => namespaces::join(join.path, join.kind),
-            Self::MakeNamespaces(kinds) => namespaces::make(*kinds),
-            Self::MakeTime(offsets) => namespaces::make_time(offsets),
-            Self::EnterTime => namespaces::enter_time(),
-            Self::SetOomScore(score) => process::oom_score(score),
-            Self::Hide => process::hide(),
-            Self::SetNames(host, domain) => namespaces::set_names(*host, *domain),
-            Self::BringLoopbackUp => network::loopback_up(),
-            Self::ConfigureLink(link) => network::configure_link(&link.addresses, &link.gateways),
-            Self::TakeVolume(place, volume) => {
-                let taken = volume::take(volume, None)?;
-                if let Some(free) = stage.taken.get_mut(place.0) {
-                    *free = Some(taken);
-                }
-                Ok(())
-            }
-            Self::MakeMountsPrivate { sees_new_mounts } => mounts::make_private(*sees_new_mounts),
-            Self::PrepareRoot { directory, access, attributes } => {
-                root::prepare(directory, *access, *attributes).map(|root| stage.root = Some(root))
-            }
-            Self::PrepareOverlay { lower, upper, privileged, attributes } => {
-                let kept = match upper {
-                    Upper::Memory => None,
-                    Upper::Kept(directory) => Some(*directory),
-                };
-                overlay::prepare(lower, kept, *privileged, *attributes)
-                    .map(|root| stage.root = Some(root))
-            }
-            Self::PreparePrograms { pieces, attributes } => {
-                pieces::prepare(pieces, *attributes).map(|root| stage.root = Some(root))
-            }
-            Self::Mount(mount) => mount_in(stage, mount),
-            Self::MountDevices(target, wanted) => {
-                let terminals = devices::mount_devices(root_of(stage)?, target, *wanted)?;
-                stage.terminals = Some(terminals);
-                Ok(())
-            }
-            Self::MountTaken(place, mount) => {
-                let taken = stage.taken.get(place.0).and_then(Option::as_ref);
-                let taken = taken.ok_or(Errno::BADF).doing(&USE_TAKEN)?;
-                volume::attach_taken(root_of(stage)?, taken, mount.target)
-            }
-            Self::MakeDirectory(path) => {
-                let made = inside::open_or_make(root_of(stage)?, path, MountPoint::Directory);
-                made.map(drop).doing(&MAKE_DIRECTORY)
-            }
-            Self::ShowResolver => volume::mount_if_missing(root_of(stage)?, RESOLVER),
-            Self::Mask(paths) => {
-                let places = places(stage)?;
-                paths.iter().try_for_each(|path| masks::hide(&places, path))
-            }
-            Self::Protect(paths) => {
-                let places = places(stage)?;
-                paths.iter().try_for_each(|path| masks::protect(&places, path))
-            }
-            Self::ProtectRoot => root::protect(root_of(stage)?),
-            Self::OpenTerminal => {
-                let launcher = stage.terminal.ok_or(Errno::BADF).doing(&USE_TERMINAL)?;
-                terminal::open(stage.terminals.as_ref(), root_of(stage)?, launcher)
-            }
-            Self::EnterRoot => root::enter(stage.root.take().ok_or(Errno::BADF).doing(&USE_ROOT)?),
-            Self::CloseDescriptors { first } => {
-                let launcher = stage.launcher.file.as_ref().map(AsRawFd::as_raw_fd);
-                let own_file = stage.own_file.map(|file| file.as_raw_fd());
-                close_all_but(*first, [launcher, own_file]).doing(&CLOSE)
-            }
-            Self::Limit(limit) => process::limit(limit.resource, limit.values),
-            Self::Nice(value) => process::nice(*value),
-            Self::Processors(set) => process::processors(set),
-            Self::ChangeDirectory(directory) => chdir(*directory).doing(&CHANGE),
-            Self::BoundCapabilities(kept) => capabilities::bound(*kept),
-            Self::SetGroups(groups) => identity::set_groups(groups),
-            Self::SwitchUser(user) => identity::switch_to(user.user, user.group),
-            Self::KeepCapabilities(kept) => capabilities::keep_only(*kept),
-            Self::NoNewPrivileges => capabilities::no_new_privileges(),
-            Self::RestrictFiles => landlock::restrict(),
-            Self::SetUmask(mask) => {
-                umask(*mask);
-                Ok(())
-            }
-            Self::DieWithLauncher(_) => identity::die_with(stage.launcher),
-            Self::Filter(program) => install(&program.instructions, program.flags).doing(&FILTER),
-        }
-    }
-
     /// The name that an operation of this step works on.
     #[must_use]
     pub fn name(&self, object: Object) -> &'a CStr {
         match (object, self) {
-            (Object::Source, Self::Mount(mount) | Self::MountTaken(_, mount)) => match mount.what {
+            (
+                Object::Source,
+                Self::Mount(mount)
+                | Self::MountTaken(_, mount)
+                | Self::MountUnprotected(_, mount)
+                | Self::TakeEntry(_, mount),
+            ) => match mount.what {
                 Mounted::Volume(volume) => volume.source,
                 Mounted::Device(source) => source,
+                Mounted::Entry(entry) => entry.source,
                 _ => c"",
             },
             (Object::Source, Self::TakeVolume(_, volume)) => volume.source,
             (Object::Source, Self::Join(join)) => join.path,
             (Object::Source | Object::Target, Self::ShowResolver) => RESOLVER,
-            (Object::Target, Self::Mount(mount) | Self::MountTaken(_, mount)) => mount.target,
-            (Object::Target, Self::MountDevices(target, _)) => target,
+            (
+                Object::Target,
+                Self::Mount(mount)
+                | Self::MountTaken(_, mount)
+                | Self::MountUnprotected(_, mount)
+                | Self::TakeEntry(_, mount),
+            ) => mount.target,
+            (Object::Target, Self::MountDevices(target, _) | Self::ProtectMount(_, target)) => {
+                target
+            }
+            (Object::Target, Self::MakeNode(node)) => node.path,
+            (Object::Target, Self::MakeDefaultNodes(_)) => c"/dev",
             (
                 Object::Target,
                 Self::PrepareRoot { directory, .. }
@@ -301,64 +251,4 @@ impl<'a> Step<'a> {
 }
 
 /// Where programs find the servers that know names; resolv.conf(5).
-const RESOLVER: &CStr = c"/etc/resolv.conf";
-
-fn await_launcher(stage: &mut Stage<'_>) -> Result<(), Errno> {
-    let (go_ahead, launchers) = stage.go_ahead.take().ok_or(Errno::BADF)?;
-    // Only so does the end of it mean that the launcher is gone.
-    close(launchers);
-    match retry_on_intr(|| read(go_ahead, &mut [0; 1]))? {
-        0 => Err(Errno::PIPE),
-        _ => Ok(()),
-    }
-}
-
-fn mount_in(stage: &mut Stage<'_>, mount: &Mount<'_>) -> Result<(), Fault> {
-    let root = root_of(stage)?;
-    match &mount.what {
-        Mounted::Volume(volume) => volume::mount_volume(root, volume, mount.target),
-        Mounted::Device(source) => volume::mount_device(root, source, mount.target),
-        Mounted::FileSystem(wanted) => {
-            let made = filesystem::mount_new(root, mount.target, wanted)?;
-            match wanted.kind.to_bytes() {
-                b"proc" => stage.proc = Some(made),
-                b"sysfs" => stage.sys = Some(made),
-                b"devpts" => stage.terminals = Some(made),
-                _ => {}
-            }
-            Ok(())
-        }
-        // The plan says how.
-        Mounted::Devices => Ok(()),
-    }
-}
-
-/// The root; a plan in which a step needs it before it is prepared is a mistake of ours.
-fn root_of<'s>(stage: &'s Stage<'_>) -> Result<BorrowedFd<'s>, Fault> {
-    stage.root.as_ref().map(AsFd::as_fd).ok_or(Errno::BADF).doing(&USE_ROOT)
-}
-
-fn places<'s>(stage: &'s Stage<'_>) -> Result<Places<'s>, Fault> {
-    Ok(Places { root: root_of(stage)?, proc: stage.proc.as_ref(), sys: stage.sys.as_ref() })
-}
-
-static USE_ROOT: Operation = Operation::new("use the root directory before it is prepared");
-static USE_TAKEN: Operation = Operation::new("use a volume before it is taken");
-static USE_TERMINAL: Operation = Operation::new("use the terminal without the launcher");
-static FILTER: Operation = Operation {
-    words: "install the filter of system calls",
-    on: Object::None,
-    cures: &[
-        (Errno::INVAL, Cure::Words("the kernel has no such filters (CONFIG_SECCOMP_FILTER)")),
-        (Errno::ACCESS, Cure::Words("without root privilege it takes no-new-privileges")),
-    ],
-};
-static AWAIT: Operation = Operation::new("wait for the launcher");
-static MAKE_DIRECTORY: Operation =
-    Operation { on: Object::Target, ..Operation::new("make the working directory") };
-static CLOSE: Operation = Operation::new("close the descriptors");
-static CHANGE: Operation = Operation {
-    words: "change to the working directory",
-    on: Object::Target,
-    cures: &[(Errno::NOENT, Cure::Words("--workdir names a directory inside the root"))],
-};
+pub(super) const RESOLVER: &CStr = c"/etc/resolv.conf";

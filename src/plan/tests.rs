@@ -2,7 +2,13 @@
 
 use super::*;
 use crate::cli::{Request, parse};
+use crate::container::{Hooks, Mount, Mounted};
+use crate::error::Object;
+use crate::kernel::entry::Entry;
+use crate::kernel::mounts::Access;
+use crate::sys::mounts::Reach;
 use core::ffi::CStr;
+use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
 /// The plan for a command line, typed by `caller` with PATH=/bin:/opt in the environment.
 fn plan<'a>(words: &'a [&'a CStr], caller: Caller) -> Plan<'a> {
@@ -186,4 +192,126 @@ fn every_line_of_an_explanation_names_its_system_calls() {
         assert_eq!(&line[50..52], "  ", "{line}");
     }
     assert!(text.contains("clone(VM|VFORK|NEWNS|NEWUSER)  "));
+}
+
+/// An entry as a configuration describes it, of a file system of its own.
+fn entry(target: &'static CStr, kind: &'static CStr) -> (Mount<'static>, Entry<'static>) {
+    let none = MountAttrFlags::empty();
+    let entry = Entry {
+        source: kind,
+        kind,
+        bind: None,
+        set: none,
+        clear: none,
+        set_all: none,
+        clear_all: none,
+        propagation: None,
+        settings: c"",
+        copies_up: false,
+        id_map: None,
+    };
+    (Mount { target, what: Mounted::Entry(entry) }, entry)
+}
+
+/// The plan for a container of an OCI configuration with these mounts.
+fn described(mounts: Vec<Mount<'static>>, words: &'static [&'static CStr]) -> Plan<'static> {
+    match parse(words, &[]) {
+        Ok(Request::Container(container, _)) => {
+            let container = Box::leak(Box::new(container));
+            container.mounts = mounts;
+            container.root.access = Access::ReadOnly;
+            container.security.read_only = vec![c"/proc/sys"];
+            Plan::for_runtime(container, ROOT, &[], &Hooks::default())
+        }
+        _ => panic!("{words:?} is a container"),
+    }
+}
+
+fn order(plan: &Plan<'_>) -> Vec<String> {
+    let name = |step: &Step<'_>| {
+        let words = match step {
+            Step::TakeEntry(..) => "take",
+            Step::MakeMountsPrivate { sees_new_mounts: false } => "private",
+            Step::MakeMountsPrivate { sees_new_mounts: true } => "slave",
+            Step::PrepareRoot { .. } => "root",
+            Step::Mount(_) => "mount",
+            Step::MountUnprotected(..) => "mount writable",
+            Step::MountTaken(..) => "mount taken",
+            Step::MakeNode(_) => "node",
+            Step::MakeDefaultNodes(_) => "nodes",
+            Step::OpenTerminal(Some(_)) => "console",
+            Step::GiveStreams(_) => "streams",
+            Step::ProtectMount(..) => "protect mount",
+            Step::Protect(_) => "protect",
+            Step::ProtectRoot => "protect root",
+            Step::EnterRoot => "enter",
+            Step::SetPropagation(_) => "propagate",
+            _ => return None,
+        };
+        let target = step.name(Object::Target).to_str().unwrap();
+        Some(format!("{words} {target}").trim_end().to_string())
+    };
+    plan.steps.iter().filter_map(name).collect()
+}
+
+#[test]
+fn the_mounts_of_a_configuration_come_in_its_order_and_are_filled_before_they_are_read_only() {
+    let read_only = |(mount, entry): (Mount<'static>, Entry<'static>)| Mount {
+        what: Mounted::Entry(Entry { set: MountAttrFlags::MOUNT_ATTR_RDONLY, ..entry }),
+        ..mount
+    };
+    let mounts = vec![
+        entry(c"/z/proc", c"proc").0,
+        read_only(entry(c"/dev", c"tmpfs")),
+        read_only(entry(c"/sys", c"sysfs")),
+        entry(c"/dev/pts", c"devpts").0,
+    ];
+    assert_eq!(
+        order(&described(mounts, &[c"sh"])),
+        [
+            "private",
+            "root rootfs",
+            "mount /z/proc",
+            "mount writable /dev",
+            "mount /sys",
+            "mount /dev/pts",
+            "nodes /dev",
+            "streams",
+            "protect mount /dev",
+            "protect",
+            "protect root",
+            "enter",
+        ]
+    );
+}
+
+#[test]
+fn what_a_configuration_binds_is_taken_where_it_is_reached_and_shared() {
+    let bound = |target, propagation: Option<MountPropagationFlags>| {
+        let (mount, entry) = entry(target, c"none");
+        let propagation = propagation.map(|kind| (kind, Reach::Tree));
+        let bind = Some(Reach::Tree);
+        Mount { what: Mounted::Entry(Entry { bind, propagation, ..entry }), ..mount }
+    };
+    let mounts = || {
+        vec![
+            bound(c"/dev", None),
+            bound(c"/a", Some(MountPropagationFlags::PRIVATE)),
+            bound(c"/b", Some(MountPropagationFlags::DOWNSTREAM)),
+        ]
+    };
+    let plan = described(mounts(), &[c"sh"]);
+    let host = order(&plan);
+    assert_eq!(host[0], "take /b");
+    assert!(host.contains(&"mount taken /b".into()) && host.contains(&"mount /a".into()));
+    assert!(!host.contains(&"nodes /dev".into()), "the host's /dev stays as it is");
+    let alone = plan.steps.iter().any(|step| {
+        matches!(step, Step::Mount(Mount { what: Mounted::Entry(entry), target })
+            if *target == c"/a" && entry.propagation.is_none())
+    });
+    assert!(alone, "it is private anyway");
+    // The container's root may not go where the host's may.
+    let plan = described(mounts(), &[c"--map-users=0:1:2", c"--isolate=user", c"sh"]);
+    let taken = order(&plan).iter().filter(|step| step.starts_with("mount taken")).count();
+    assert_eq!((taken, plan.preparations.len(), plan.taken), (3, 3, 3));
 }

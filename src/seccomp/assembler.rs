@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use linux_raw_sys::ptrace::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET,
     BPF_W, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD,
-    SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP,
+    SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF,
 };
 
 /// Where the call's number is in what the kernel tells the program: `struct seccomp_data`.
@@ -164,6 +164,7 @@ fn returned(action: Action) -> u32 {
         Action::KillThread => SECCOMP_RET_KILL_THREAD,
         Action::Trap => SECCOMP_RET_TRAP,
         Action::Log => SECCOMP_RET_LOG,
+        Action::Notify => SECCOMP_RET_USER_NOTIF,
         Action::Trace(message) => SECCOMP_RET_TRACE | u32::from(message),
     }
 }

@@ -6,7 +6,7 @@ use crate::container::capability;
 use crate::error::Error;
 use crate::json::{self, Object, Value, as_number, as_str, get, is_null};
 use crate::sys::seccomp::Flags;
-use crate::text::Text;
+use crate::text::{Text, parts};
 use alloc::vec::Vec;
 use rustix::io::Errno;
 
@@ -25,21 +25,25 @@ const ERRNO_MAX: u64 = 4095;
 ///
 /// It is not JSON, or not a profile; or it asks for another process to decide.
 pub fn parse(bytes: &[u8], host: &Host) -> Result<Profile, Error<'static>> {
-    read(&json::parse(bytes, READING)?, host)
+    read(&json::parse(bytes, READING)?, host, "")
 }
 
-/// Reads a profile from JSON that was parsed already.
+/// Reads a profile from JSON that was parsed already; `within` says where in a configuration it stands.
 ///
 /// # Errors
 ///
 /// As for [`parse`].
-pub fn read(value: &Value<'_>, host: &Host) -> Result<Profile, Error<'static>> {
-    let top = Place::default();
+pub fn read(
+    value: &Value<'_>,
+    host: &Host,
+    within: &'static str,
+) -> Result<Profile, Error<'static>> {
+    let top = Place { within, ..Place::default() };
     let object = top.object(value)?;
     let errno = top.field("defaultErrnoRet").number(object, u64::MAX)?;
     let mut profile = Profile::new(top.field("defaultAction").action(object, errno)?);
-    read_architectures(object, host, &mut profile)?;
-    read_flags(object, &mut profile)?;
+    read_architectures(&top, object, host, &mut profile)?;
+    read_flags(&top, object, &mut profile)?;
     for (index, rule) in top.field("syscalls").list(object)?.iter().enumerate() {
         let place = Place { rule: Some(index), ..top };
         let rule = place.object(rule)?;
@@ -52,10 +56,21 @@ pub fn read(value: &Value<'_>, host: &Host) -> Result<Profile, Error<'static>> {
 
 /// 32-bit arm is not among the architectures that a filter can be made for: its calls are refused,
 /// whatever the profile says.
-fn read_architectures(object: &Object<'_>, host: &Host, profile: &mut Profile) -> Read<()> {
-    let place = Place { name: "architectures", ..Place::default() };
-    for name in place.list(object)? {
-        add_architecture(place.text(name)?, profile);
+fn read_architectures(
+    top: &Place,
+    object: &Object<'_>,
+    host: &Host,
+    profile: &mut Profile,
+) -> Read<()> {
+    let place = top.field("architectures");
+    for (index, name) in place.list(object)?.iter().enumerate() {
+        let place = place.at(index);
+        let text = place.text(name)?;
+        let known = text.strip_prefix("SCMP_ARCH_").unwrap_or_default();
+        if !parts(ARCHITECTURES, b' ').any(|name| name == known.as_bytes()) {
+            return Err(place.wrong(Some(name), "no such architecture", ""));
+        }
+        add_architecture(text, profile);
     }
     let place = place.field("archMap");
     for family in place.list(object)? {
@@ -74,6 +89,11 @@ fn read_architectures(object: &Object<'_>, host: &Host, profile: &mut Profile) -
     Ok(())
 }
 
+/// Those that profiles name.
+const ARCHITECTURES: &[u8] =
+    b"X86 X86_64 X32 ARM AARCH64 LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL \
+    MIPSEL64 MIPSEL64N32 PPC PPC64 PPC64LE S390 S390X SH SHEB PARISC PARISC64 RISCV64";
+
 fn add_architecture(name: &str, profile: &mut Profile) {
     match name {
         "SCMP_ARCH_X86" => profile.x86 = true,
@@ -82,12 +102,14 @@ fn add_architecture(name: &str, profile: &mut Profile) {
     }
 }
 
-fn read_flags(object: &Object<'_>, profile: &mut Profile) -> Read<()> {
-    let place = Place { name: "flags", ..Place::default() };
-    for flag in place.list(object)? {
+fn read_flags(top: &Place, object: &Object<'_>, profile: &mut Profile) -> Read<()> {
+    let place = top.field("flags");
+    for (index, flag) in place.list(object)?.iter().enumerate() {
+        let place = place.at(index);
         let flag = match place.text(flag)? {
             "SECCOMP_FILTER_FLAG_LOG" => Flags::LOG,
             "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => Flags::SPEC_ALLOW,
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => Flags::WAIT_KILLABLE_RECV,
             // It is for programs with threads; the filter is installed before there are any.
             "SECCOMP_FILTER_FLAG_TSYNC" => Flags::NONE,
             _ => return Err(place.wrong(Some(flag), "no such flag", "")),
@@ -138,8 +160,12 @@ fn is_kept(name: &str, host: &Host) -> bool {
 fn read_rule(place: &Place, rule: &Object<'_>, profile: &mut Profile) -> Read<()> {
     let mut calls = Vec::new();
     let names = place.field("names");
-    for name in names.list(rule)? {
-        calls.extend(Call::named(names.text(name)?.as_bytes()));
+    let list = names.list(rule)?;
+    for (index, name) in list.iter().enumerate() {
+        calls.extend(Call::named(names.at(index).text(name)?.as_bytes()));
+    }
+    if list.is_empty() && !names.within.is_empty() {
+        return Err(names.wrong(None, MISSING, ""));
     }
     // Old profiles of Docker's.
     if let Some(name) = get(rule, "name") {
@@ -180,7 +206,12 @@ fn read_condition(place: &Place, object: &Object<'_>) -> Read<Condition> {
     let Some(argument) = index.number(object, 5)? else {
         return Err(index.wrong(None, MISSING, ""));
     };
-    let value = place.field("value").number(object, u64::MAX)?.unwrap_or_default();
+    let value = place.field("value");
+    let value = match value.number(object, u64::MAX)? {
+        // A profile of its own may leave out what is 0.
+        None if !value.within.is_empty() => return Err(value.wrong(None, MISSING, "")),
+        number => number.unwrap_or_default(),
+    };
     let second = place.field("valueTwo").number(object, u64::MAX)?.unwrap_or_default();
     let place = place.field("op");
     let operator = place.get(object)?;
@@ -206,14 +237,22 @@ const MISSING: &str = "missing";
 /// Where in the profile a value stands, for errors, and the ways to read it.
 #[derive(Clone, Copy, Default)]
 struct Place {
+    /// What it stands in, if it is not a file of its own.
+    within: &'static str,
     rule: Option<usize>,
     argument: Option<usize>,
     name: &'static str,
+    /// Which of the list of that name it is.
+    item: Option<usize>,
 }
 
 impl Place {
     fn field(&self, name: &'static str) -> Self {
-        Self { name, ..*self }
+        Self { name, item: None, ..*self }
+    }
+
+    fn at(&self, index: usize) -> Self {
+        Self { item: Some(index), ..*self }
     }
 
     fn get<'a, 'b>(&self, object: &'b Object<'a>) -> Read<&'b Value<'a>> {
@@ -270,10 +309,12 @@ impl Place {
             "SCMP_ACT_KILL_PROCESS" => Action::KillProcess,
             "SCMP_ACT_TRAP" => Action::Trap,
             "SCMP_ACT_LOG" => Action::Log,
-            "SCMP_ACT_NOTIFY" => {
+            // The launcher has nobody to ask.
+            "SCMP_ACT_NOTIFY" if self.within.is_empty() => {
                 let hint = "mini-container does not pass system calls on to another process";
                 return Err(self.wrong(Some(value), "not supported", hint));
             }
+            "SCMP_ACT_NOTIFY" => Action::Notify,
             _ => {
                 let hint =
                     "SCMP_ACT_ and one of ALLOW ERRNO KILL KILL_THREAD KILL_PROCESS TRAP LOG TRACE";
@@ -295,16 +336,25 @@ impl Place {
         hint: &'static str,
     ) -> Error<'static> {
         let mut place = Text::new();
-        let indices = [("syscalls[", self.rule), ("args[", self.argument)];
-        for (name, index) in indices.into_iter().filter_map(|(name, index)| Some((name, index?))) {
-            place.push(name).push_number(index as u64).push("].");
+        place.push(self.within);
+        for (name, index, is_named) in [
+            ("syscalls", self.rule, self.rule.is_some()),
+            ("args", self.argument, self.argument.is_some()),
+            (self.name, self.item, !self.name.is_empty()),
+        ] {
+            if is_named {
+                place.push(if place.is_empty() { "" } else { "." }).push(name);
+            }
+            if let Some(index) = index {
+                place.push("[").push_number(index as u64).push("]");
+            }
         }
-        place.push(self.name);
         match value {
             Some(Value::String(text)) => place.push(" ").push_name(text.as_bytes()),
             Some(Value::Number((number, _))) => place.push(" ").push(number),
             _ => &mut place,
         };
-        Error::usage(READING, place.leak(), why, hint.as_bytes())
+        let reading = if self.within.is_empty() { READING } else { "config.json:" };
+        Error::usage(reading, place.leak(), why, hint.as_bytes())
     }
 }

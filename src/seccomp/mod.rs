@@ -39,6 +39,15 @@ pub struct Profile {
     pub flags: Flags,
 }
 
+impl Profile {
+    /// Whether somebody is asked about some calls.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.default == Action::Notify
+            || self.rules.iter().any(|rule| rule.action == Action::Notify)
+    }
+}
+
 /// An answer to some calls.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug))]
@@ -67,6 +76,8 @@ pub enum Action {
     Trap,
     /// It is made, and logged.
     Log,
+    /// Whoever listens at the filter's descriptor decides; `seccomp_unotify(2)`.
+    Notify,
     /// A tracer decides, and is told this; without one, the call fails with `ENOSYS`.
     Trace(u16),
 }
@@ -83,7 +94,7 @@ impl Action {
 
     /// Whether calls are made after it, or may be.
     const fn is_permissive(self) -> bool {
-        matches!(self, Self::Allow | Self::Log | Self::Trace(_))
+        matches!(self, Self::Allow | Self::Log | Self::Notify | Self::Trace(_))
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::{architecture, checked};
-use linux_raw_sys::general::{__NR_close, __NR_close_range};
+use linux_raw_sys::general::{__NR_close, __NR_close_range, __NR_fcntl, __NR_getcwd};
 use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -29,6 +29,15 @@ pub fn standard_error() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(2) }
 }
 
+/// Whether there is an open file of this number.
+#[must_use]
+pub fn is_open(number: u32) -> bool {
+    const F_GETFD: usize = 1;
+    // SAFETY: takes numbers only, and changes nothing.
+    let answer = unsafe { architecture::syscall(__NR_fcntl, [number as usize, F_GETFD, 0, 0, 0]) };
+    checked(answer).is_ok()
+}
+
 /// Closes this process's copy of a descriptor that the launcher owns.
 ///
 /// Meant for a child with descriptors of its own, which forgets the owner; the launcher's copy stays
@@ -46,11 +55,11 @@ pub fn close(file: BorrowedFd<'_>) {
 /// # Errors
 ///
 /// `close_range(2)`: none with a valid range.
-pub fn close_all_but(first: u32, kept: [Option<RawFd>; 2]) -> Result<(), Errno> {
-    let kept = kept.map(|file| file.and_then(|file| u32::try_from(file).ok()));
+pub fn close_all_but(first: u32, kept: &[Option<RawFd>]) -> Result<(), Errno> {
     let mut start = first;
-    while let Some(next) = kept.iter().flatten().filter(|file| **file >= start).min() {
-        if start < *next {
+    let number = |file: &RawFd| u32::try_from(*file).unwrap_or(0);
+    while let Some(next) = kept.iter().flatten().map(number).filter(|file| *file >= start).min() {
+        if start < next {
             close_range(start, next - 1)?;
         }
         start = next + 1;
@@ -80,4 +89,18 @@ fn close_one_by_one(first: u32, last: u32) {
         // SAFETY: takes a number only; one that is not open is EBADF.
         unsafe { architecture::syscall(__NR_close, [descriptor as usize, 0, 0, 0, 0]) };
     }
+}
+
+/// Where the process is, from its root on; getcwd(2). What cannot be reached from there begins with
+/// `(unreachable)`.
+///
+/// # Errors
+///
+/// `ENOENT` if it was removed, `ERANGE` if the buffer is too short.
+pub fn working_directory(buffer: &mut [u8]) -> Result<&[u8], Errno> {
+    let arguments = [buffer.as_mut_ptr().expose_provenance(), buffer.len(), 0, 0, 0];
+    // SAFETY: as much room as is said.
+    let length = checked(unsafe { architecture::syscall(__NR_getcwd, arguments) })?;
+    // With the NUL behind it.
+    Ok(buffer.get(..length.saturating_sub(1)).unwrap_or_default())
 }

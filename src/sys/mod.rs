@@ -10,8 +10,10 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 mod architecture;
 
+pub mod bpf;
 pub mod clock;
 pub mod files;
+pub mod keyring;
 pub mod landlock;
 pub mod memory;
 pub mod mounts;
@@ -20,6 +22,7 @@ pub mod probe;
 pub mod process;
 pub mod processor;
 pub mod ring;
+pub mod scheduling;
 pub mod seccomp;
 pub mod signals;
 

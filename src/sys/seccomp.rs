@@ -5,8 +5,10 @@ use super::{architecture, checked};
 use core::ptr::from_ref;
 use linux_raw_sys::general::__NR_seccomp;
 use linux_raw_sys::ptrace::{
-    SECCOMP_FILTER_FLAG_LOG, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER,
+    SECCOMP_FILTER_FLAG_LOG, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_SET_MODE_FILTER,
 };
+use rustix::fd::{FromRawFd, OwnedFd};
 use rustix::io::Errno;
 
 /// An instruction of classic BPF: the kernel's `sock_filter`.
@@ -36,6 +38,9 @@ impl Flags {
     pub const LOG: Self = Self(SECCOMP_FILTER_FLAG_LOG);
     /// The processor may go on speculating past stores; Linux 4.17.
     pub const SPEC_ALLOW: Self = Self(SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+    /// A call that a listener has received is waited for, whatever signals arrive but those that
+    /// kill; for a filter with a listener, Linux 5.19.
+    pub const WAIT_KILLABLE_RECV: Self = Self(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 
     /// Both sets together.
     #[must_use]
@@ -60,16 +65,31 @@ struct Program {
 /// seccomp(2): `EACCES` without either; `EINVAL` for a program that is empty, longer than 4096
 /// instructions, or not valid, and where the kernel has no filters.
 pub fn install(program: &[Instruction], flags: Flags) -> Result<(), Errno> {
+    set_filter(program, flags.0).map(drop)
+}
+
+/// As [`install`], and returns the descriptor at which the calls can be received that the program
+/// answers with "ask"; `seccomp_unotify(2)`, Linux 5.0. It is closed when a program is executed.
+///
+/// # Errors
+///
+/// As there; `EBUSY` when a filter with a listener is there already.
+pub fn install_listening(program: &[Instruction], flags: Flags) -> Result<OwnedFd, Errno> {
+    let listener = set_filter(program, flags.0 | SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(listener as i32) })
+}
+
+fn set_filter(program: &[Instruction], flags: u32) -> Result<usize, Errno> {
     let length = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     let program = Program { length, instructions: program.as_ptr() };
     let arguments = [
         SECCOMP_SET_MODE_FILTER as usize,
-        flags.0 as usize,
+        flags as usize,
         from_ref(&program).expose_provenance(),
         0,
         0,
     ];
     // SAFETY: a program of the length named, which the kernel copies, and checks.
-    checked(unsafe { architecture::syscall(__NR_seccomp, arguments) })?;
-    Ok(())
+    checked(unsafe { architecture::syscall(__NR_seccomp, arguments) })
 }

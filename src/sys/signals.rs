@@ -6,7 +6,7 @@ use super::{architecture, checked};
 use core::ptr::{from_mut, from_ref};
 use linux_raw_sys::general::{
     __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigtimedwait, __NR_signalfd4, O_CLOEXEC,
-    O_NONBLOCK, SIG_SETMASK, kernel_sigaction,
+    O_NONBLOCK, SIG_BLOCK, SIG_SETMASK, kernel_sigaction,
 };
 use rustix::fd::{FromRawFd, OwnedFd};
 use rustix::fs::Timespec;
@@ -77,11 +77,8 @@ pub struct Before {
 /// `rt_sigprocmask(2)` and sigaction(2): none with valid arguments.
 pub fn hold(signals: SignalSet) -> Result<Before, Errno> {
     let child_action = replace_action(Signal::CHILD, SIG_DFL)?;
-    let blocked = set_blocked(signals)?;
-    // What was blocked already stays so.
-    if blocked.0 & !signals.0 != 0 {
-        set_blocked(signals.and(blocked))?;
-    }
+    // What was blocked already stays so: in between, one could get lost.
+    let blocked = change_blocked(SIG_BLOCK, signals)?;
     Ok(Before { blocked, child_action })
 }
 
@@ -95,16 +92,16 @@ impl Before {
         if self.child_action == SIG_IGN {
             replace_action(Signal::CHILD, SIG_IGN)?;
         }
-        set_blocked(self.blocked)?;
+        change_blocked(SIG_SETMASK, self.blocked)?;
         Ok(())
     }
 }
 
-/// Makes `blocked` the set of signals that wait, and returns the one before it.
-fn set_blocked(blocked: SignalSet) -> Result<SignalSet, Errno> {
+/// Makes `blocked` the set of signals that wait, or adds it to them, and returns the set before.
+fn change_blocked(how: u32, blocked: SignalSet) -> Result<SignalSet, Errno> {
     let mut before = SignalSet(0);
     let arguments = [
-        SIG_SETMASK as usize,
+        how as usize,
         from_ref(&blocked).expose_provenance(),
         from_mut(&mut before).expose_provenance(),
         SET_BYTES,

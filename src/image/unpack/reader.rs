@@ -41,17 +41,6 @@ pub trait Source {
     }
 }
 
-/// One that is used again afterwards.
-impl<S: Source> Source for &mut S {
-    fn window(&mut self) -> Result<&[u8], Failure> {
-        (**self).window()
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        (**self).consume(bytes);
-    }
-}
-
 /// All of it is there.
 impl Source for &[u8] {
     fn window(&mut self) -> Result<&[u8], Failure> {
@@ -64,8 +53,8 @@ impl Source for &[u8] {
 }
 
 /// Reads entries, and the content of each.
-pub struct Reader<S> {
-    source: S,
+pub struct Reader<'a> {
+    source: &'a mut dyn Source,
     /// What is left of the content, and behind it up to the next block.
     left: u64,
     padding: u64,
@@ -86,10 +75,10 @@ const EXTENDED_BYTES_MAX: u64 = 1 << 20;
 const GLOBAL_BYTES_MAX: u64 = 16 << 10;
 const TOO_LONG: Failure = Failure::Archive("its extended header is too long");
 
-impl<S: Source> Reader<S> {
+impl<'a> Reader<'a> {
     /// Of an archive that begins here.
     #[must_use]
-    pub fn new(source: S) -> Self {
+    pub fn new(source: &'a mut dyn Source) -> Self {
         let (name, target, extended) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             source,
@@ -105,13 +94,9 @@ impl<S: Source> Reader<S> {
     }
 
     /// Whether the archive has said that this is its end; some do not.
+    #[must_use]
     pub fn has_end(&self) -> bool {
         self.has_end
-    }
-
-    /// Where the bytes come from.
-    pub fn source(&mut self) -> &mut S {
-        &mut self.source
     }
 
     /// Goes to the next entry, whatever is left of this one; whether there is one. An error
@@ -133,7 +118,7 @@ impl<S: Source> Reader<S> {
         entry.name.clear();
         let mut is_end = false;
         loop {
-            let Some(block) = block(&mut self.source)? else {
+            let Some(block) = block(self.source)? else {
                 if self.is_new {
                     return Err(Failure::Archive(
                         "there is nothing in it, not even an empty archive",
@@ -157,10 +142,10 @@ impl<S: Source> Reader<S> {
             header.check()?;
             let limit = EXTENDED_BYTES_MAX;
             match header.kind() {
-                b'L' => text(&mut self.source, header, limit, &mut self.name)?,
-                b'K' => text(&mut self.source, header, limit, &mut self.target)?,
-                b'x' => data(&mut self.source, header, limit, &mut self.extended)?,
-                b'g' => data(&mut self.source, header, GLOBAL_BYTES_MAX, &mut self.global)?,
+                b'L' => text(self.source, header, limit, &mut self.name)?,
+                b'K' => text(self.source, header, limit, &mut self.target)?,
+                b'x' => data(self.source, header, limit, &mut self.extended)?,
+                b'g' => data(self.source, header, GLOBAL_BYTES_MAX, &mut self.global)?,
                 // The name of a volume.
                 b'V' => {}
                 _ => {
@@ -203,7 +188,7 @@ impl<S: Source> Reader<S> {
         sparse.bytes = header.sparse_size()?;
         let mut is_more = header.sparse(false, |place, bytes| sparse.push(place, bytes))?;
         while is_more {
-            let block = block(&mut self.source)?.ok_or(CUT_OFF)?;
+            let block = block(self.source)?.ok_or(CUT_OFF)?;
             let further = Header::new(&block);
             let before = sparse.parts().len();
             is_more = further.sparse(true, |place, bytes| sparse.push(place, bytes))?;
@@ -221,7 +206,7 @@ impl<S: Source> Reader<S> {
         let mut left = stored;
         loop {
             left = left.checked_sub(BLOCK_BYTES as u64).ok_or(CUT_OFF)?;
-            let block = block(&mut self.source)?.ok_or(CUT_OFF)?;
+            let block = block(self.source)?.ok_or(CUT_OFF)?;
             for byte in block {
                 if map.push(byte, sparse)? {
                     return Ok(left);
@@ -267,7 +252,7 @@ impl Padding for u64 {
 }
 
 /// Takes the next block; None at the end.
-fn block(source: &mut impl Source) -> Result<Option<[u8; BLOCK_BYTES]>, Failure> {
+fn block(source: &mut dyn Source) -> Result<Option<[u8; BLOCK_BYTES]>, Failure> {
     let window = source.window()?;
     if window.is_empty() {
         return Ok(None);
@@ -279,7 +264,7 @@ fn block(source: &mut impl Source) -> Result<Option<[u8; BLOCK_BYTES]>, Failure>
 
 /// Reads the content of a header that says something about another entry.
 fn data(
-    source: &mut impl Source,
+    source: &mut dyn Source,
     header: Header<'_>,
     limit: u64,
     into: &mut Vec<u8>,
@@ -305,7 +290,7 @@ fn data(
 
 /// Reads a name, which ends with a NUL.
 fn text(
-    source: &mut impl Source,
+    source: &mut dyn Source,
     header: Header<'_>,
     limit: u64,
     into: &mut Vec<u8>,
@@ -321,8 +306,8 @@ fn text(
 /// # Errors
 ///
 /// It is malformed.
-pub fn walk(archive: &[u8], mut each: impl FnMut(&Entry, &[u8])) -> Result<(), Failure> {
-    let mut reader = Reader::new(archive);
+pub fn walk(mut archive: &[u8], mut each: impl FnMut(&Entry, &[u8])) -> Result<(), Failure> {
+    let mut reader = Reader::new(&mut archive);
     let mut entry = Entry::default();
     while reader.next(&mut entry)? {
         loop {

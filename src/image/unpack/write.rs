@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::folders::{Folders, Missing, c_str};
 use super::made::Made;
 use super::names::{Meaning, Path, meaning};
-use super::reader::{Reader, Source};
+use super::reader::Reader;
 use super::whiteouts;
 use super::{Destination, Form, Owners};
 use core::ffi::CStr;
@@ -73,18 +73,18 @@ impl Files {
     /// # Errors
     ///
     /// What the entry says cannot be, or would be outside; any system call that makes files.
-    pub fn put<S: Source>(&mut self, entry: &Entry, reader: &mut Reader<S>) -> Result<(), Failure> {
+    pub fn put(&mut self, entry: &Entry, reader: &mut Reader<'_>) -> Result<(), Failure> {
         let mut path = core::mem::take(&mut self.path);
         let put = path.set(&entry.name).and_then(|()| self.put_at(&path, entry, reader));
         self.path = path;
         put
     }
 
-    fn put_at<S: Source>(
+    fn put_at(
         &mut self,
         path: &Path,
         entry: &Entry,
-        reader: &mut Reader<S>,
+        reader: &mut Reader<'_>,
     ) -> Result<(), Failure> {
         let Some(last) = path.depth().checked_sub(1) else {
             if entry.kind != Kind::Folder {
@@ -141,12 +141,7 @@ impl Files {
         }
     }
 
-    fn file<S: Source>(
-        &mut self,
-        name: &CStr,
-        entry: &Entry,
-        reader: &mut Reader<S>,
-    ) -> Result<(), Failure> {
+    fn file(&mut self, name: &CStr, entry: &Entry, reader: &mut Reader<'_>) -> Result<(), Failure> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // Attributes are set by those who may write it.
@@ -355,7 +350,7 @@ fn times(entry: &Entry) -> Timestamps {
     Timestamps { last_access: time(entry), last_modification: time(entry) }
 }
 
-fn write_all<S: Source>(file: &OwnedFd, reader: &mut Reader<S>) -> Result<(), Failure> {
+fn write_all(file: &OwnedFd, reader: &mut Reader<'_>) -> Result<(), Failure> {
     loop {
         let content = reader.content()?;
         if content.is_empty() {
@@ -367,11 +362,11 @@ fn write_all<S: Source>(file: &OwnedFd, reader: &mut Reader<S>) -> Result<(), Fa
 }
 
 /// Writes so much of the content to this place.
-fn write_part<S: Source>(
+fn write_part(
     file: &OwnedFd,
     mut place: u64,
     mut bytes: u64,
-    reader: &mut Reader<S>,
+    reader: &mut Reader<'_>,
 ) -> Result<(), Failure> {
     while bytes > 0 {
         let content = reader.content()?;

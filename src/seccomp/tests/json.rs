@@ -139,7 +139,7 @@ fn failures_name_what_is_wrong() {
         (r#""action": "SCMP_ACT_NOTIFY""#, "action SCMP_ACT_NOTIFY: not supported"),
         (r#""names": ["read"]"#, "action: missing"),
         (r#""names": "read""#, "names read: not a list"),
-        (r#""names": [7]"#, "names 7: not a string"),
+        (r#""names": [7]"#, "names[0] 7: not a string"),
         (
             r#""action": "SCMP_ACT_ALLOW", "errnoRet": 3"#,
             "action SCMP_ACT_ALLOW: this action takes no errnoRet",

@@ -135,11 +135,11 @@ impl Drop for Scratch {
     }
 }
 
-fn unpack(archive: &[u8], root: &Path, form: Form) -> Result<(), (String, Failure)> {
+fn unpack(mut archive: &[u8], root: &Path, form: Form) -> Result<(), (String, Failure)> {
     let folder = open(root);
     let into = Destination { folder: folder.as_fd(), form, owners: Owners::Kept };
     let mut files = Files::new(&into).map_err(|failure| (String::new(), failure))?;
-    let mut reader = Reader::new(archive);
+    let mut reader = Reader::new(&mut archive);
     let mut entry = Entry::default();
     let mut put = || -> Result<(), Failure> {
         while reader.next(&mut entry)? {

@@ -1,0 +1,98 @@
+//! A copy of a folder in a new file system: what a tmpfs begins with that covers something.
+//!
+//! The file system is new and nobody else writes to it, so plain names in it lead where they say; in the
+//! folder that is copied, nothing is followed.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fd::OwnedFd;
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat,
+    chownat, mkdirat, mknodat, openat, readlinkat_raw, sendfile, statat, symlinkat, utimensat,
+};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::umask;
+
+/// Folders in folders; deeper ones are refused, not followed to the end of the stack.
+const DEPTH_MAX: u32 = 64;
+const LIST_BYTES: usize = 2048;
+const LINK_BYTES: usize = 4096;
+const PIECE_BYTES: usize = 1 << 30;
+
+/// Copies what is in the directory `from` to `to`, with owners, modes and times. It allocates, which a
+/// child with the launcher's memory does in the launcher's place.
+///
+/// # Errors
+///
+/// Those of the system calls on both; `ELOOP` for what is too deep.
+pub(super) fn copy_up(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+    let callers = umask(Mode::empty());
+    let copied = open_folder(from, c".").and_then(|from| copy_all(&from, to, DEPTH_MAX));
+    umask(callers);
+    copied
+}
+
+fn open_folder(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::empty())
+}
+
+fn copy_all(from: &OwnedFd, to: &OwnedFd, depth: u32) -> Result<(), Errno> {
+    let depth = depth.checked_sub(1).ok_or(Errno::LOOP)?;
+    let mut space = Vec::with_capacity(LIST_BYTES);
+    let mut entries = RawDir::new(from, space.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            copy_one(from, to, name, depth)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_one(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: u32) -> Result<(), Errno> {
+    let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => {
+            mkdirat(to, name, Mode::RWXU)?;
+            copy_all(&open_folder(from, name)?, &open_folder(to, name)?, depth)?;
+        }
+        FileType::Symlink => {
+            let mut target = vec![0; LINK_BYTES];
+            let length = readlinkat_raw(from, name, target.as_mut_slice())?;
+            target.truncate(length);
+            symlinkat(target.as_slice(), to, name)?;
+        }
+        FileType::RegularFile => {
+            // Not what it was when it was looked at, but what it is when it is opened.
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = openat(from, name, flags, Mode::empty())?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let copy = openat(to, name, flags, Mode::RUSR | Mode::WUSR)?;
+            while retry_on_intr(|| sendfile(&copy, &file, None, PIECE_BYTES))? > 0 {}
+        }
+        kind => mknodat(to, name, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?,
+    }
+    make_like(to, name, &found)
+}
+
+/// What cannot be given to its owner does not run as its owner either.
+fn make_like(folder: &OwnedFd, name: &CStr, like: &Stat) -> Result<(), Errno> {
+    let (user, group) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
+    let given = chownat(folder, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW);
+    let mut mode = Mode::from_raw_mode(like.st_mode & 0o7777);
+    if given.is_err() {
+        mode -= Mode::SUID | Mode::SGID;
+    }
+    if FileType::from_raw_mode(like.st_mode) != FileType::Symlink {
+        chmodat(folder, name, mode, AtFlags::empty())?;
+    }
+    let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    let times = Timestamps {
+        last_access: time(like.st_atime, like.st_atime_nsec as _),
+        last_modification: time(like.st_mtime, like.st_mtime_nsec as _),
+    };
+    utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+}

@@ -1,0 +1,362 @@
+//! Running a plan for a container that outlives who makes it: the child has a copy of the runtime's memory,
+//! meets the runtime where the plan says, and tells in words what went wrong, to the runtime as long as it
+//! is there, and then to whoever starts the container.
+
+use super::told::{MESSAGE_BYTES, missing, read_failure, refused, write_failure};
+use super::{CLONE, CONNECT, MAP_STACK, STACK_BYTES, UNBLOCK, assist, hints, wait};
+use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
+use crate::kernel::cgroup_mounts::Cgroups;
+use crate::kernel::execute::execute;
+use crate::kernel::identity::Parent;
+use crate::kernel::program::SCRATCH_BYTES;
+use crate::kernel::sockets::send_file;
+use crate::kernel::{namespaces, own_file};
+use crate::plan::{Act, Meeting, Plan, Point, Program, Stage, Step, Ties, answer};
+use crate::sys::namespaces::{Namespaces, enter};
+use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::seccomp::install_listening;
+use crate::sys::signals::Before;
+use crate::text::Text;
+use alloc::vec::Vec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, accept_with, recv, send,
+    socketpair,
+};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+
+/// What the runtime does while its child is on its way.
+pub trait Attendant {
+    /// The child is there: from here on it has to be known, and is to be put into its cgroup.
+    ///
+    /// # Errors
+    ///
+    /// What could not be done; the child is killed then.
+    fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>>;
+
+    /// All is mounted: hooks of the runtime's side run.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    fn prepared(&mut self, child: Pid, signals: Before) -> Result<(), Error<'static>>;
+
+    /// Runs the hooks of a point, in the child.
+    ///
+    /// # Errors
+    ///
+    /// Why one failed.
+    fn hooks(&mut self, point: Point, child: i32, signals: Before) -> Result<(), Error<'static>>;
+
+    /// What is told with the descriptor of a filter that asks somebody.
+    fn listener_words(&mut self, child: i32) -> Text;
+}
+
+/// What the child is given.
+#[derive(Default)]
+pub struct Given<'s> {
+    /// Where it waits for who starts the container: a listening socket. None: it goes on at once.
+    pub starts: Option<BorrowedFd<'s>>,
+    /// Where its terminal goes: a socket.
+    pub terminal: Option<BorrowedFd<'s>>,
+    /// The process whose container it enters.
+    pub entered: Option<BorrowedFd<'s>>,
+    /// Which of its namespaces are entered before the child is cloned: it is in them from its beginning.
+    pub first_entered: Namespaces,
+    /// Where the descriptor of a filter goes that asks somebody: a connected socket.
+    pub listener: Option<BorrowedFd<'s>>,
+    /// What a mount of cgroups shows.
+    pub cgroups: Option<Cgroups<'s>>,
+    /// Whether hooks are run before the program.
+    pub has_start_hooks: bool,
+}
+
+static WAIT: Operation = Operation::new("wait for the container's process");
+static ENTER: Operation = Operation::new("enter the container's namespaces");
+static LISTEN: Operation = Operation {
+    words: "hand the filter of system calls to who decides about them",
+    on: Object::None,
+    cures: &[(Errno::BUSY, Cure::Words("this process has such a filter already"))],
+};
+
+/// Clones the child and attends to it until it waits to be started or, without that, runs the program;
+/// returns its number. `signals` are as they were before the runtime held some.
+///
+/// # Errors
+///
+/// What kept it from that; it is gone then.
+pub fn create<'a>(
+    plan: &'a Plan<'a>,
+    given: &Given<'_>,
+    attendant: &mut dyn Attendant,
+    signals: Before,
+) -> Result<Pid, Error<'a>> {
+    let explain = |fault| hints::explain(fault, b"", plan);
+    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
+    let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+    let pair = socketpair(AddressFamily::UNIX, kind, flags, None);
+    let (ours, theirs) = pair.doing(&CONNECT).map_err(explain)?;
+    let mut go_ahead = None;
+    if !plan.assists.is_empty() {
+        go_ahead = Some(pipe_with(PipeFlags::CLOEXEC).doing(&CONNECT).map_err(explain)?);
+    }
+    let mut taken = Vec::new();
+    super::prepare::all(plan, &mut taken)?;
+    let (mut ours, mut theirs) = (Some(ours), Some(theirs));
+    let launcher = Parent { process: getpid(), file: None };
+    let mut child = || {
+        // Only so does the end of it mean that the runtime is gone.
+        drop(ours.take());
+        let stage = Stage {
+            launcher: &launcher,
+            own_file: None,
+            go_ahead: go_ahead.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd())),
+            terminal: given.terminal,
+            taken: core::mem::take(&mut taken),
+            root: None,
+            proc: None,
+            sys: None,
+            terminals: None,
+            cgroups: given.cgroups,
+            ties: Ties {
+                terminal: given.terminal,
+                runtime: theirs.take(),
+                entered: given.entered,
+                starts: given.starts,
+                listener: given.listener,
+                proc: None,
+                number: 0,
+            },
+        };
+        live(plan, given, stage, &mut *attendant, signals)
+    };
+    let process = beget(plan, given, &mut stack, &mut child)?;
+    drop(theirs);
+    let Some(ours) = ours else {
+        return Err(explain(Fault { operation: &CONNECT, errno: Errno::BADF }));
+    };
+    let attended = attendant
+        .cloned(process)
+        .map_err(|error| error as Error<'a>)
+        .and_then(|()| assist::all(plan, process, go_ahead.as_ref(), signals).map(drop))
+        .and_then(|()| attend(plan, &ours, process, attendant, (signals, given.starts.is_some())));
+    if attended.is_err() {
+        // One that told why is on its way out.
+        let _ = kill_process(process, Signal::KILL);
+        while matches!(waitpid(Some(process), WaitOptions::empty()), Err(Errno::INTR)) {}
+    }
+    attended.map(|()| process)
+}
+
+/// Clones the child. Where it is to be in namespaces that only a process's children are in, or that belong to
+/// other users, a process between enters those, and clones it for this one.
+fn beget<'a>(
+    plan: &Plan<'a>,
+    given: &Given<'_>,
+    stack: &mut Stack,
+    child: &mut dyn FnMut() -> u8,
+) -> Result<Pid, Error<'a>> {
+    let explain = |fault| hints::explain(fault, b"", plan);
+    let mut child = || child();
+    if plan.entered.is_empty() && given.first_entered.is_none() {
+        let cloned = clone(stack, Memory::Copied, plan.namespaces, &mut child);
+        return cloned.doing(&CLONE).map_err(explain);
+    }
+    let mut cloned = Err(Fault { operation: &CLONE, errno: Errno::SRCH });
+    let mut between = || {
+        cloned = enter_all(plan, given).and_then(|()| {
+            clone(stack, Memory::ForParent, plan.namespaces, &mut child).doing(&CLONE)
+        });
+        0
+    };
+    let mut own_stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
+    let process = clone(&mut own_stack, Memory::Shared, Namespaces::NONE, &mut between);
+    let process = process.doing(&CLONE).map_err(explain)?;
+    while matches!(waitpid(Some(process), WaitOptions::empty()), Err(Errno::INTR)) {}
+    cloned.map_err(|fault| {
+        let on = plan.entered.first().map_or(&b""[..], |join| join.path.to_bytes());
+        hints::explain(fault, on, plan)
+    })
+}
+
+/// What the child is in from its beginning.
+fn enter_all(plan: &Plan<'_>, given: &Given<'_>) -> Result<(), Fault> {
+    if let (Some(process), false) = (given.entered, given.first_entered.is_none()) {
+        enter(process, given.first_entered).doing(&ENTER)?;
+    }
+    plan.entered.iter().try_for_each(|join| namespaces::join(join.path, join.kind))
+}
+
+/// Answers the child at each meeting.
+fn attend<'a>(
+    plan: &Plan<'a>,
+    channel: &OwnedFd,
+    child: Pid,
+    attendant: &mut dyn Attendant,
+    (signals, waits): (Before, bool),
+) -> Result<(), Error<'a>> {
+    let mut message = [0; MESSAGE_BYTES];
+    loop {
+        let received = retry_on_intr(|| recv(channel, &mut message[..], RecvFlags::empty()));
+        let length = received.doing(&WAIT).map_err(|fault| hints::explain(fault, b"", plan))?.0;
+        match message.get(..length.min(MESSAGE_BYTES)) {
+            // The child's end is closed when it executes the program, or is killed on the way.
+            None | Some([]) if !waits => return Ok(()),
+            None | Some([]) => {
+                let hint = b"killed, perhaps for its memory: the limit is too low for its mounts";
+                let why = Why::Text("it ended on the way");
+                return Err(Error::new(
+                    "make the container's process",
+                    b"",
+                    why,
+                    hint,
+                    status::FAILED,
+                ));
+            }
+            Some([letter]) if *letter == Meeting::Created as u8 => return Ok(()),
+            Some([letter]) => {
+                if *letter == Meeting::Hooks as u8 {
+                    attendant.prepared(child, signals)?;
+                }
+                let answered = send(channel, &answer(child), SendFlags::NOSIGNAL);
+                if answered.is_err_and(|errno| errno != Errno::PIPE) {
+                    return Err(hints::explain(
+                        Fault { operation: &WAIT, errno: Errno::PIPE },
+                        b"",
+                        plan,
+                    ));
+                }
+            }
+            Some(told) => return Err(read_failure(told)),
+        }
+    }
+}
+
+/// All that the child does; returns only if something failed.
+fn live(
+    plan: &Plan<'_>,
+    given: &Given<'_>,
+    mut stage: Stage<'_>,
+    attendant: &mut dyn Attendant,
+    signals: Before,
+) -> u8 {
+    let mut told = take(plan, given, &plan.steps, &mut stage, attendant, signals).err();
+    if told.is_none()
+        && let Some(starts) = given.starts
+    {
+        told = await_start(plan, starts, &mut stage.ties).err();
+    }
+    if told.is_none() && given.has_start_hooks {
+        told = attendant.hooks(Point::StartContainer, stage.ties.number, signals).err();
+    }
+    let error = match told {
+        Some(error) => error,
+        None => become_program(plan, given, &mut stage, attendant, signals),
+    };
+    if let Some(listener) = &stage.ties.runtime {
+        let failure = write_failure(error);
+        let bytes = failure.as_bytes();
+        let _ = send(
+            listener,
+            bytes.get(..bytes.len().min(MESSAGE_BYTES)).unwrap_or_default(),
+            SendFlags::NOSIGNAL,
+        );
+    }
+    let status = error.status();
+    // Its descriptors are closed already, and go with the process.
+    core::mem::forget(stage);
+    status
+}
+
+fn become_program<'s>(
+    plan: &'s Plan<'_>,
+    given: &Given<'_>,
+    stage: &mut Stage<'_>,
+    attendant: &mut dyn Attendant,
+    signals: Before,
+) -> Error<'s> {
+    if let Err(error) = take(plan, given, &plan.last_steps, stage, attendant, signals) {
+        return error;
+    }
+    if let Err(fault) = own_file::mark().and_then(|()| signals.restore().doing(&UNBLOCK)) {
+        return hints::explain(fault, b"", plan);
+    }
+    let scratch = Vec::leak([0; SCRATCH_BYTES].to_vec());
+    refused(plan, &execute(&plan.command, scratch))
+}
+
+fn take<'s>(
+    plan: &'s Plan<'_>,
+    given: &Given<'_>,
+    steps: &'s [Step<'_>],
+    stage: &mut Stage<'_>,
+    attendant: &mut dyn Attendant,
+    signals: Before,
+) -> Result<(), Error<'s>> {
+    for step in steps {
+        let taken = match step {
+            Step::Act(Act::Hooks(point)) => {
+                attendant.hooks(*point, stage.ties.number, signals)?;
+                Ok(())
+            }
+            Step::Filter(program) if program.listens => {
+                let words = attendant.listener_words(stage.ties.number);
+                listen(program, given.listener, words.as_bytes()).doing(&LISTEN)
+            }
+            step => step.run(stage),
+        };
+        if let Err(fault) = taken {
+            return Err(hints::explain(fault, step.name(fault.operation.on).to_bytes(), plan));
+        }
+    }
+    Ok(())
+}
+
+/// Installs a filter, and sends its descriptor; the first call that it is asked about may be the sending, so
+/// whoever is asked has to answer that.
+fn listen(program: &Program, to: Option<BorrowedFd<'_>>, words: &[u8]) -> Result<(), Errno> {
+    let listener = install_listening(&program.instructions, program.flags)?;
+    send_file(to.ok_or(Errno::BADF)?, words, &listener)
+}
+
+/// Tells the runtime that all is applied, and waits until somebody starts the container.
+fn await_start<'s>(
+    plan: &'s Plan<'_>,
+    starts: BorrowedFd<'_>,
+    ties: &mut Ties<'_>,
+) -> Result<(), Error<'s>> {
+    if let Some(refusal) = missing(plan) {
+        return Err(refusal);
+    }
+    let explain = |errno| hints::explain(Fault { operation: &WAIT, errno }, b"", plan);
+    let runtime = ties.runtime.take().ok_or(Errno::BADF).map_err(explain)?;
+    send(&runtime, &[Meeting::Created as u8], SendFlags::NOSIGNAL).map_err(explain)?;
+    drop(runtime);
+    loop {
+        let starter =
+            retry_on_intr(|| accept_with(starts, SocketFlags::CLOEXEC)).map_err(explain)?;
+        let mut byte = [0; 1];
+        // Whoever goes away without a word has started nothing.
+        if let Ok((1, _)) = retry_on_intr(|| recv(&starter, &mut byte[..], RecvFlags::empty())) {
+            ties.runtime = Some(starter);
+            return Ok(());
+        }
+    }
+}
+
+/// A process that is this one's child, to be waited for.
+#[must_use]
+pub fn program(process: Pid) -> wait::Program {
+    wait::Program { process, stop_signal: Signal::TERM }
+}
+
+/// Waits for its end, and passes signals on to it; its exit status.
+///
+/// # Errors
+///
+/// wait4(2).
+pub fn until_end(program: wait::Program) -> Result<u8, Errno> {
+    wait::until_end(program, None)
+}

@@ -1,0 +1,353 @@
+//! The other parts of `linux`: namespaces, ids, devices, settings of the kernel's.
+
+use super::node::{Node, Words};
+use super::resources::numbers;
+use super::{IntelRdt, Seccomp};
+use crate::container::{Clocks, IdMap, Isolation, Join, MemoryPolicy, Network, keep, processors};
+use crate::kernel::entry;
+use crate::kernel::entry::NodeKind;
+use crate::seccomp::{Host, json};
+use crate::sys::namespaces::Namespaces;
+use crate::text::{Text, parts};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::mount::MountPropagationFlags;
+
+const KINDS: [(&str, Namespaces); 8] = [
+    ("mount", Namespaces::MOUNT),
+    ("pid", Namespaces::PID),
+    ("network", Namespaces::NET),
+    ("uts", Namespaces::UTS),
+    ("ipc", Namespaces::IPC),
+    ("user", Namespaces::USER),
+    ("cgroup", Namespaces::CGROUP),
+    ("time", Namespaces::TIME),
+];
+
+/// What a container has apart from the host; `top` is the whole configuration.
+pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
+    let (hostname, domainname) = (top.get("hostname"), top.get("domainname"));
+    let devices = node.get("netDevices");
+    let offsets = node.get("timeOffsets");
+    let mut isolation = Isolation {
+        namespaces: Namespaces::NONE,
+        joined: Vec::new(),
+        hostname: hostname.filled(),
+        domainname: domainname.filled(),
+        clocks: Clocks {
+            monotonic: offset(&offsets.get("monotonic")),
+            boottime: offset(&offsets.get("boottime")),
+        },
+        users: IdMap::Own,
+        groups: IdMap::Own,
+        network: Network::None,
+        net_devices: net_devices(&devices),
+        sysctls: Vec::new(),
+    };
+    namespaces_of(&node.get("namespaces"), &mut isolation);
+    id_maps(node, &mut isolation);
+    let has = |kind| has(&isolation, kind);
+    let takes = |node: &Node<'_>, is_said, kind| {
+        if is_said && !has(kind) {
+            node.wrong("it takes a namespace of its own: it would be the host's");
+        }
+    };
+    takes(&hostname, isolation.hostname.is_some(), Namespaces::UTS);
+    takes(&domainname, isolation.domainname.is_some(), Namespaces::UTS);
+    takes(&devices, !isolation.net_devices.is_empty(), Namespaces::NET);
+    if offsets.is_there() && (!has(Namespaces::TIME) || isolation.joins(Namespaces::TIME)) {
+        offsets.wrong("they take a new namespace of type time");
+    }
+    isolation.sysctls = sysctls(&node.get("sysctl"), &isolation);
+    isolation
+}
+
+/// Whether it has a namespace of this kind, or needs none: without mounts of its own it is no container's.
+fn has(isolation: &Isolation<'_>, kind: Namespaces) -> bool {
+    let own = isolation.namespaces;
+    !own.contains(Namespaces::MOUNT) || own.contains(kind) || isolation.joins(kind)
+}
+
+fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
+    node.each(|node| {
+        let name = node.get("type");
+        let text = name.needed_string();
+        let Some((_, kind)) = KINDS.iter().find(|kind| kind.0.as_bytes() == text.to_bytes()) else {
+            return name.wrong("there is no such kind");
+        };
+        if isolation.namespaces.contains(*kind) || isolation.joins(*kind) {
+            name.wrong("it is there twice");
+        }
+        let path = node.get("path");
+        match path.filled() {
+            Some(place) => {
+                path.path();
+                isolation.joined.push(Join { kind: *kind, path: place });
+            }
+            None => isolation.namespaces = isolation.namespaces.and(*kind),
+        }
+    });
+}
+
+fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
+    let has_users = isolation.namespaces.contains(Namespaces::USER);
+    let is_joined = isolation.joins(Namespaces::USER);
+    for (name, map) in
+        [("uidMappings", &mut isolation.users), ("gidMappings", &mut isolation.groups)]
+    {
+        let node = node.get(name);
+        let ranges = super::mounts::ranges(&node);
+        if ranges.is_empty() && has_users {
+            node.wrong("a new namespace of type user takes maps of users and groups");
+        } else if !ranges.is_empty() && !has_users && !is_joined {
+            node.wrong("they take a namespace of type user");
+        }
+        // A namespace that is joined has its maps already; containerd says them again.
+        if has_users {
+            *map = IdMap::Ranges(ranges);
+        }
+    }
+}
+
+/// Seconds and nanoseconds, as the kernel reads them.
+fn offset(node: &Node<'_>) -> Option<&'static [u8]> {
+    let seconds = node.get("secs").signed().unwrap_or_default();
+    let nanoseconds = node.get("nanosecs").number(999_999_999).unwrap_or_default();
+    node.value()?;
+    let mut text = Text::new();
+    text.push(if seconds < 0 { "-" } else { "" }).push_number(seconds.unsigned_abs());
+    text.push(" ").push_number(nanoseconds);
+    Some(text.leak())
+}
+
+/// A name that an interface can have; the kernel's `dev_valid_name`.
+fn is_interface(name: &CStr) -> bool {
+    /// Bytes of it, at most; netdevice(7).
+    const NAME_BYTES_MAX: usize = 15;
+    let bytes = name.to_bytes();
+    !matches!(bytes, b"" | b"." | b"..")
+        && bytes.len() <= NAME_BYTES_MAX
+        && bytes.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':'))
+}
+
+fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
+    let mut devices = Vec::new();
+    for (name, value) in node.object() {
+        let node = node.member(name, value);
+        let host: &'static CStr = keep(name.as_bytes().to_vec()).unwrap_or_default();
+        let inside = node.get("name");
+        let new = inside.filled().unwrap_or(host);
+        if !is_interface(host) {
+            node.wrong("it is no interface's name");
+        }
+        if !is_interface(new) {
+            inside.wrong("it is no interface's name");
+        }
+        devices.push((host, new));
+    }
+    devices
+}
+
+/// Which settings belong to which kind of namespace: files below
+/// `/proc/sys`, and beginnings that end with a slash.
+const SYSCTLS: [(&str, Namespaces); 13] = [
+    ("kernel/msgmax", Namespaces::IPC),
+    ("kernel/msgmnb", Namespaces::IPC),
+    ("kernel/msgmni", Namespaces::IPC),
+    ("kernel/sem", Namespaces::IPC),
+    ("kernel/shmall", Namespaces::IPC),
+    ("kernel/shmmax", Namespaces::IPC),
+    ("kernel/shmmni", Namespaces::IPC),
+    ("kernel/shm_rmid_forced", Namespaces::IPC),
+    ("fs/mqueue/", Namespaces::IPC),
+    ("net/", Namespaces::NET),
+    ("kernel/domainname", Namespaces::UTS),
+    ("kernel/hostname", Namespaces::UTS),
+    ("user/", Namespaces::USER),
+];
+
+/// The file of each below `/proc/sys`, and what is written to it. As in sysctl(8), a name has dots, or slashes,
+/// whichever comes first; the other then stands for itself.
+fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'static CStr)> {
+    let mut settings = Vec::new();
+    for (name, value) in node.object() {
+        let node = node.member(name, value);
+        let mut path = name.as_bytes().to_vec();
+        if path.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'.') {
+            swap(&mut path);
+        }
+        let is_known = |known: &str| {
+            if known.ends_with('/') {
+                path.starts_with(known.as_bytes())
+            } else {
+                path == known.as_bytes()
+            }
+        };
+        match SYSCTLS.iter().find(|(known, _)| is_known(known)) {
+            None => node.wrong("it belongs to no namespace, so it is the host's"),
+            Some((_, kind)) if !has(isolation, *kind) => {
+                node.wrong("it takes a namespace of its own: it would be the host's");
+            }
+            Some(_) => {}
+        }
+        let text = node.needed_string();
+        let is_path = parts(&path, b'/').all(|part| !matches!(part, b"" | b"." | b".."));
+        if !is_path || path.contains(&0) || text.to_bytes().contains(&b'\n') {
+            node.wrong("it is no name of a setting, or there is a line break in it");
+        }
+        settings.push((keep(path).unwrap_or_default() as &CStr, text));
+    }
+    settings
+}
+
+/// Dots for slashes, and slashes for dots.
+fn swap(name: &mut [u8]) {
+    for byte in name {
+        *byte = match *byte {
+            b'.' => b'/',
+            b'/' => b'.',
+            other => other,
+        };
+    }
+}
+
+/// As much of a device's numbers as the kernel keeps: of more, it would make another device.
+const MAJOR_MAX: i64 = (1 << 12) - 1;
+const MINOR_MAX: i64 = (1 << 20) - 1;
+
+/// Devices that are made in the root.
+pub fn devices(node: &Node<'_>) -> Vec<entry::Node<'static>> {
+    let mut nodes = Vec::new();
+    node.each(|node| {
+        let path = node.get("path");
+        let place = path.needed().path().unwrap_or_default();
+        if parts(place.to_bytes(), b'/').any(|part| part == b"..") {
+            path.wrong("there is .. in it");
+        }
+        let kind = node.get("type").needed().word(&[("c", 0), ("u", 0), ("b", 1), ("p", 2)]);
+        let (major, minor) = (node.get("major"), node.get("minor"));
+        let (major, minor) = if kind == Some(2) {
+            (major.signed(), minor.signed())
+        } else {
+            (major.needed().between(0, MAJOR_MAX), minor.needed().between(0, MINOR_MAX))
+        };
+        let (major, minor) = (major.unwrap_or_default() as u32, minor.unwrap_or_default() as u32);
+        nodes.push(entry::Node {
+            path: place,
+            kind: match kind {
+                Some(1) => NodeKind::Block(major, minor),
+                Some(2) => NodeKind::Fifo,
+                _ => NodeKind::Character(major, minor),
+            },
+            // Podman's have the kind of the file in it, too.
+            mode: node.get("fileMode").number(0o177_777).unwrap_or(0o666) as u32 & 0o777,
+            user: node.get("uid").small().unwrap_or_default(),
+            group: node.get("gid").small().unwrap_or_default(),
+        });
+    });
+    nodes
+}
+
+/// How mounts in the root are passed on.
+pub fn propagation(node: &Node<'_>) -> Option<MountPropagationFlags> {
+    const KINDS: &Words = &[
+        ("shared", MountPropagationFlags::SHARED.bits() as u64),
+        ("rshared", MountPropagationFlags::SHARED.bits() as u64),
+        ("slave", MountPropagationFlags::DOWNSTREAM.bits() as u64),
+        ("rslave", MountPropagationFlags::DOWNSTREAM.bits() as u64),
+        ("private", 0),
+        ("rprivate", 0),
+        ("", 0),
+        ("unbindable", MountPropagationFlags::UNBINDABLE.bits() as u64),
+        ("runbindable", MountPropagationFlags::UNBINDABLE.bits() as u64),
+    ];
+    let bits = node.word(KINDS).filter(|bits| *bits != 0);
+    bits.map(|bits| MountPropagationFlags::from_bits_retain(bits as u32))
+}
+
+/// The execution domain; personality(2).
+pub fn personality(node: &Node<'_>) -> Option<u32> {
+    let flags = node.get("flags");
+    if !flags.list().is_empty() {
+        flags.wrong("there are none yet");
+    }
+    node.get("domain").word(&[("LINUX", 0), ("LINUX32", 8)]).map(|domain| domain as u32)
+}
+
+/// `mempolicy.h`.
+const MODES: &Words = &[
+    ("MPOL_DEFAULT", 0),
+    ("MPOL_PREFERRED", 1),
+    ("MPOL_BIND", 2),
+    ("MPOL_INTERLEAVE", 3),
+    ("MPOL_LOCAL", 4),
+    ("MPOL_PREFERRED_MANY", 5),
+    ("MPOL_WEIGHTED_INTERLEAVE", 6),
+];
+const MODE_FLAGS: &Words = &[
+    ("MPOL_F_NUMA_BALANCING", 1 << 13),
+    ("MPOL_F_RELATIVE_NODES", 1 << 14),
+    ("MPOL_F_STATIC_NODES", 1 << 15),
+];
+
+/// Where memory is placed.
+pub fn memory_policy(node: &Node<'_>) -> Option<MemoryPolicy> {
+    node.value()?;
+    let mode = node.get("mode").needed().word(MODES).unwrap_or_default();
+    let flags = node.get("flags").word_bits(MODE_FLAGS);
+    let mut policy = MemoryPolicy { mode: (mode | flags) as u32, nodes: [0; 16] };
+    let list = numbers(&node.get("nodes")).and_then(|list| processors(list.to_bytes()));
+    if let Some(set) = list {
+        for (place, word) in policy.nodes.iter_mut().enumerate() {
+            for bit in 0..64 {
+                *word |= u64::from(set.is_set(place * 64 + bit)) << bit;
+            }
+        }
+    }
+    Some(policy)
+}
+
+/// The filter of system calls.
+pub fn seccomp(node: &Node<'_>, host: &Host) -> Option<Seccomp> {
+    let (path, metadata) = (node.get("listenerPath"), node.get("listenerMetadata"));
+    let profile = json::read(node.value()?, host, "linux.seccomp");
+    let profile = profile.map_err(|error| node.note(error)).ok()?;
+    let (words, listener) = (metadata.text().unwrap_or_default(), path.filled());
+    if listener.is_some() {
+        path.path();
+    } else if profile.asks() {
+        path.wrong("SCMP_ACT_NOTIFY takes somebody who listens");
+    }
+    let listener = listener.filter(|_| profile.asks()).map(|path| (path, words));
+    Some(Seccomp { profile, listener })
+}
+
+/// A group of cache and memory bandwidth.
+pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
+    node.value()?;
+    let class = node.get("closID");
+    let name = class.filled();
+    if name.is_some_and(|name| {
+        matches!(name.to_bytes(), b"." | b"..") || name.to_bytes().contains(&b'/')
+    }) {
+        class.wrong("it is no name of a group");
+    }
+    let mut schemata = node.get("schemata").strings();
+    schemata.extend(node.get("l3CacheSchema").string());
+    let bandwidth = node.get("memBwSchema");
+    let line = bandwidth.string();
+    if line.is_some_and(|line| {
+        !line.to_bytes().starts_with(b"MB:") || line.to_bytes().contains(&b'\n')
+    }) {
+        bandwidth.wrong("it is to begin with MB: and be one line");
+    }
+    schemata.extend(line);
+    Some(IntelRdt { class: name, schemata, is_monitored: node.get("enableMonitoring").flag() })
+}
+
+/// The paths that are hidden, or cannot be written to.
+pub fn paths(node: &Node<'_>) -> Vec<&'static CStr> {
+    let mut paths = Vec::new();
+    node.each(|node| paths.push(node.needed().path().unwrap_or_default()));
+    paths
+}

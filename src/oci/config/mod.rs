@@ -1,0 +1,288 @@
+//! `config.json` of a bundle: read, checked, and turned into the container that it describes; the OCI runtime
+//! specification 1.3, `config.md` and `config-linux.md`.
+//!
+//! A property that is not known is passed over, as the specification says. One that is known has the type and
+//! the range that it says, or the whole is refused, with the place of what is wrong.
+
+mod linux;
+mod mounts;
+mod node;
+mod process;
+mod resources;
+#[cfg(test)]
+mod tests;
+
+use super::text::joined;
+use crate::container::{
+    Container, Filter, Hook, Hooks, Isolation, Resources, Root, Security, Source,
+};
+use crate::error::Error;
+use crate::json;
+use crate::kernel::caller::Caller;
+use crate::kernel::mounts::Access;
+use crate::seccomp::{Architecture, Host, KernelVersion, Profile};
+use crate::sys::namespaces::Namespaces;
+use crate::text::{cut, parts, wide_number};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+pub use mounts::options as mount_options;
+use node::{Faults, Node, Words, check_names};
+use rustix::thread::CapabilitySet;
+
+/// What a configuration says. It lives until the process ends, as all that is read for a launch.
+pub struct Config {
+    /// The version of the specification that it is written for.
+    pub version: &'static str,
+    /// What is to be run.
+    pub container: Container<'static>,
+    /// What it may use of the machine.
+    pub resources: Resources<'static>,
+    /// What is run at points of its life.
+    pub hooks: Hooks<'static>,
+    /// What others note about it.
+    pub annotations: Vec<(&'static str, &'static str)>,
+    /// Where its cgroup is.
+    pub cgroups_path: Option<&'static CStr>,
+    /// Whether its mounts have a label of `SELinux`.
+    pub is_labelled: bool,
+    /// Which system calls it can make.
+    pub seccomp: Option<Seccomp>,
+    /// Its group of cache and memory bandwidth; resctrl.
+    pub intel_rdt: Option<IntelRdt>,
+    /// Why there can be no container of it here, though nothing is wrong with it.
+    pub unfit: Option<Error<'static>>,
+}
+
+/// A filter of system calls, and who is asked about some.
+pub struct Seccomp {
+    /// What is answered.
+    pub profile: Profile,
+    /// The socket that gets the descriptor of calls to be decided on, and what is told to who listens there.
+    pub listener: Option<(&'static CStr, &'static str)>,
+}
+
+/// `linux.intelRdt`.
+pub struct IntelRdt {
+    /// The name of the group; the container's own if there is none.
+    pub class: Option<&'static CStr>,
+    /// Lines for its `schemata`.
+    pub schemata: Vec<&'static CStr>,
+    /// Whether what it uses is counted.
+    pub is_monitored: bool,
+}
+
+const READING: &str = "read config.json,";
+
+/// The values of a text.
+fn values(bytes: &'static [u8]) -> Result<&'static json::Value<'static>, Error<'static>> {
+    Ok(Box::leak(Box::new(json::parse(bytes, READING)?)))
+}
+
+/// Reads a configuration; `bundle` is its folder, from `/` on.
+///
+/// # Errors
+///
+/// It is not JSON, or not a configuration; where, is said.
+pub fn parse(
+    bytes: &'static [u8],
+    bundle: &CStr,
+    caller: Caller,
+) -> Result<Config, Error<'static>> {
+    let faults = Faults::default();
+    let read = read(&Node::top(values(bytes)?, &faults), bundle, caller);
+    faults.check(read)
+}
+
+fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
+    check_names(top);
+    let linux = top.get("linux");
+    let other = other_systems(top);
+    let isolation = linux::isolation(top, &linux);
+    let mut described = process::read(&top.get("process"));
+    let attributes = &mut described.process.attributes;
+    attributes.memory_policy = linux::memory_policy(&linux.get("memoryPolicy"));
+    attributes.personality = linux::personality(&linux.get("personality"));
+    let host = Host {
+        architecture: Architecture::NATIVE,
+        kernel: KernelVersion { major: caller.kernel.0, minor: caller.kernel.1 },
+        capabilities: described.capabilities.map_or(CapabilitySet::all(), |sets| sets.bounding),
+    };
+    let label = linux.get("mountLabel").filled();
+    let mut mounts = mounts::read(&top.get("mounts"), bundle);
+    if let Some(label) = label {
+        for mount in &mut mounts {
+            mounts::label(mount, label);
+        }
+    }
+    let version = version(&top.get("ociVersion"));
+    Config {
+        version,
+        unfit: other.or_else(|| unfit(top, version, &isolation)),
+        resources: resources::read(&linux.get("resources")),
+        hooks: hooks(&top.get("hooks")),
+        annotations: annotations(&top.get("annotations")),
+        is_labelled: label.is_some(),
+        cgroups_path: linux.get("cgroupsPath").filled(),
+        seccomp: linux::seccomp(&linux.get("seccomp"), &host),
+        intel_rdt: linux::intel_rdt(&linux.get("intelRdt")),
+        container: Container {
+            root: root(&top.get("root"), &linux, bundle),
+            mounts,
+            isolation,
+            security: Security {
+                capabilities: described.capabilities,
+                no_new_privileges: described.no_new_privileges,
+                filter: Filter::None,
+                no_nested_users: false,
+                landlock: false,
+                masked: linux::paths(&linux.get("maskedPaths")),
+                read_only: linux::paths(&linux.get("readonlyPaths")),
+            },
+            process: described.process,
+        },
+    }
+}
+
+/// Reads a `process` alone, and puts it into a container.
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub fn replace_process(
+    bytes: &'static [u8],
+    container: &mut Container<'static>,
+) -> Result<(), Error<'static>> {
+    let faults = Faults::default();
+    let node = Node::top(values(bytes)?, &faults);
+    check_names(&node);
+    let mut described = process::read(&node);
+    let present = &container.process.attributes;
+    let attributes = &mut described.process.attributes;
+    (attributes.memory_policy, attributes.personality) =
+        (present.memory_policy, present.personality);
+    process::put(described, container);
+    faults.check(())
+}
+
+/// Reads `linux.resources` alone.
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub fn resources(bytes: &'static [u8]) -> Result<Resources<'static>, Error<'static>> {
+    let faults = Faults::default();
+    let node = Node::top(values(bytes)?, &faults);
+    check_names(&node);
+    let read = resources::read(&node);
+    faults.check(read)
+}
+
+/// What a container takes that a configuration may leave out, or say otherwise.
+fn unfit(top: &Node<'_>, version: &str, isolation: &Isolation<'_>) -> Option<Error<'static>> {
+    if !version.starts_with("1.") {
+        return Some(top.get("ociVersion").error("only versions 1.x.y are known"));
+    }
+    for name in ["linux", "root"] {
+        let node = top.get(name);
+        if !node.is_there() {
+            return Some(node.error("it is missing"));
+        }
+    }
+    if isolation.namespaces.contains(Namespaces::MOUNT) {
+        return None;
+    }
+    let why = "one is to be new and of type mount: a container has mounts of its own";
+    Some(top.get("linux").get("namespaces").error(why))
+}
+
+/// A version of the specification; `SemVer`.
+fn version(node: &Node<'_>) -> &'static str {
+    let text = node.needed().text().unwrap_or_default();
+    let (core, _) = cut(text.as_bytes(), b'-');
+    let (core, _) = cut(core, b'+');
+    let mut numbers = parts(core, b'.').map(wide_number);
+    let fields = [numbers.next(), numbers.next(), numbers.next(), numbers.next()];
+    if !matches!(fields, [Some(Some(_)), Some(Some(_)), Some(Some(_)), None]) {
+        node.wrong("it is to be a version such as 1.3.0");
+    }
+    text
+}
+
+fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
+    let path = node.get("path");
+    let given = path.filled();
+    if node.is_there() && given.is_none() {
+        path.wrong("it is missing");
+    }
+    let directory = match given.unwrap_or(c"rootfs").to_bytes() {
+        whole @ [b'/', ..] => joined(&[whole]),
+        relative => joined(&[bundle.to_bytes(), b"/", relative]),
+    };
+    let access = if node.get("readonly").flag() { Access::ReadOnly } else { Access::ReadWrite };
+    Root {
+        source: Source::Directory(directory),
+        access,
+        ephemeral: false,
+        devices: true,
+        is_image: false,
+        nodes: linux::devices(&linux.get("devices")),
+        propagation: linux::propagation(&linux.get("rootfsPropagation")),
+    }
+}
+
+fn annotations(node: &Node<'_>) -> Vec<(&'static str, &'static str)> {
+    let mut annotations = Vec::new();
+    for (name, value) in node.object() {
+        let node = node.member(name, value);
+        if name.is_empty() {
+            node.wrong("its name is empty");
+        }
+        annotations.push((&**name, node.needed().text().unwrap_or_default()));
+    }
+    annotations
+}
+
+fn hooks_at(node: &Node<'_>) -> Vec<Hook<'static>> {
+    let mut hooks = Vec::new();
+    node.each(|node| {
+        hooks.push(Hook {
+            path: node.get("path").needed().path().unwrap_or_default(),
+            arguments: node.get("args").strings(),
+            environment: node.get("env").strings(),
+            timeout: node.get("timeout").between(1, i32::MAX.into()).map(|seconds| seconds as u32),
+        });
+    });
+    hooks
+}
+
+fn hooks(node: &Node<'_>) -> Hooks<'static> {
+    Hooks {
+        prestart: hooks_at(&node.get("prestart")),
+        create_runtime: hooks_at(&node.get("createRuntime")),
+        create_container: hooks_at(&node.get("createContainer")),
+        start_container: hooks_at(&node.get("startContainer")),
+        poststart: hooks_at(&node.get("poststart")),
+        poststop: hooks_at(&node.get("poststop")),
+    }
+}
+
+/// What a configuration says of another system is not for here, and is checked as far as it costs little.
+/// Which it is for, it says.
+fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
+    const SHARING: &Words = &[("new", 0), ("inherit", 1), ("disable", 2)];
+    let freebsd = top.get("freebsd");
+    let jail = freebsd.get("jail");
+    for name in ["host", "vnet", "ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
+        let count = if matches!(name, "host" | "vnet") { 2 } else { 3 };
+        jail.get(name).word(SHARING.get(..count).unwrap_or_default());
+    }
+    for name in ["freebsd", "solaris", "windows", "zos", "vm"] {
+        let node = top.get(name);
+        node.object();
+        if node.is_there() {
+            return Some(node.error("it is for another system than Linux"));
+        }
+    }
+    None
+}

@@ -1,0 +1,240 @@
+//! `process`: the program, and who it is; also what `exec` is given.
+
+use super::node::{Node, Words, twice};
+use crate::container::{
+    Attributes, Capabilities, Container, Limit, Process, Scheduler, User, capability, processors,
+    resource,
+};
+use crate::oci::text::joined;
+use crate::text::{Text, cut, parts};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fs::Mode;
+use rustix::process::{Gid, Rlimit};
+use rustix::thread::{CapabilitySet, CpuSet};
+
+/// What a `process` says, and what belongs to the container's security besides.
+pub struct Described {
+    /// The process.
+    pub process: Process<'static>,
+    /// Its capabilities.
+    pub capabilities: Option<Capabilities>,
+    /// Whether it gets no new privileges.
+    pub no_new_privileges: bool,
+}
+
+/// Puts a process into a container in the place of another.
+pub fn put(described: Described, container: &mut Container<'static>) {
+    container.process = described.process;
+    container.security.capabilities = described.capabilities;
+    container.security.no_new_privileges = described.no_new_privileges;
+}
+
+/// `sched.h`.
+const POLICIES: &Words = &[
+    ("SCHED_OTHER", 0),
+    ("SCHED_FIFO", 1),
+    ("SCHED_RR", 2),
+    ("SCHED_BATCH", 3),
+    ("SCHED_ISO", 4),
+    ("SCHED_IDLE", 5),
+    ("SCHED_DEADLINE", 6),
+];
+const SCHEDULER_FLAGS: &Words = &[
+    ("SCHED_FLAG_RESET_ON_FORK", 1),
+    ("SCHED_FLAG_RECLAIM", 2),
+    ("SCHED_FLAG_DL_OVERRUN", 4),
+    ("SCHED_FLAG_KEEP_POLICY", 8),
+    ("SCHED_FLAG_KEEP_PARAMS", 16),
+    ("SCHED_FLAG_UTIL_CLAMP_MIN", 32),
+    ("SCHED_FLAG_UTIL_CLAMP_MAX", 64),
+];
+/// `ioprio.h`: the class stands above 13 bits of priority.
+const CLASSES: &Words =
+    &[("IOPRIO_CLASS_RT", 1 << 13), ("IOPRIO_CLASS_BE", 2 << 13), ("IOPRIO_CLASS_IDLE", 3 << 13)];
+
+/// Reads it; absent, it is empty.
+pub fn read(node: &Node<'_>) -> Described {
+    let cwd = node.get("cwd");
+    if node.is_there() {
+        cwd.needed();
+    }
+    let user = node.get("user");
+    user.get("username").text();
+    let affinity = node.get("execCPUAffinity");
+    let affinity = |name| processors_of(&affinity.get(name));
+    node.get("commandLine").text();
+    Described {
+        process: Process {
+            command: node.get("args").strings(),
+            environment: environment(&node.get("env")),
+            working_directory: cwd.path().unwrap_or(c"/"),
+            user: Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) }),
+            groups: groups(&user.get("additionalGids")),
+            preserved_descriptors: 0,
+            terminal: node.get("terminal").flag(),
+            init: false,
+            stop_signal: None,
+            timeout: None,
+            limits: limits(&node.get("rlimits")),
+            // As in runc, where nothing is said.
+            umask: Some(Mode::from_raw_mode(
+                user.get("umask").number(0o777).unwrap_or(0o022) as u32
+            )),
+            oom_score: oom_score(&node.get("oomScoreAdj")),
+            nice: None,
+            processors: None,
+            attributes: Attributes {
+                scheduler: scheduler(&node.get("scheduler")),
+                io_priority: io_priority(&node.get("ioPriority")),
+                apparmor: node.get("apparmorProfile").filled(),
+                selinux: node.get("selinuxLabel").filled(),
+                console_size: console_size(&node.get("consoleSize")),
+                exec_processors: [affinity("initial"), affinity("final")],
+                ..Attributes::default()
+            },
+        },
+        capabilities: Some(capabilities(&node.get("capabilities"))),
+        no_new_privileges: node.get("noNewPrivileges").flag(),
+    }
+}
+
+/// Each name once: the last counts.
+fn environment(node: &Node<'_>) -> Vec<&'static CStr> {
+    let mut variables = Vec::new();
+    let mut names = Vec::new();
+    node.each(|node| {
+        let variable = node.needed_string();
+        match cut(variable.to_bytes(), b'=') {
+            (name @ [_, ..], Some(_)) => names.push((name, variables.len())),
+            _ => node.wrong("it is to be NAME=value"),
+        }
+        variables.push(Some(variable));
+    });
+    twice(&mut names, |place| {
+        if let Some(variable) = variables.get_mut(place) {
+            *variable = None;
+        }
+    });
+    variables.into_iter().flatten().collect()
+}
+
+/// A list of processors, in which there may be spaces, and commas too many.
+fn processors_of(node: &Node<'_>) -> Option<CpuSet> {
+    let mut list = Vec::new();
+    for part in parts(node.text()?.as_bytes(), b',') {
+        let part = part.trim_ascii();
+        if !part.is_empty() {
+            list.extend_from_slice(if list.is_empty() { b"" } else { b"," });
+            list.extend_from_slice(part);
+        }
+    }
+    if list.is_empty() {
+        return None;
+    }
+    let set = processors(&list);
+    if set.is_none() {
+        node.wrong("it is to be a list such as 0-3,6");
+    }
+    set
+}
+
+/// The highest number is none; setresuid(2).
+fn id(node: &Node<'_>) -> u32 {
+    let id = node.small().unwrap_or_default();
+    if id == u32::MAX {
+        node.wrong("it stands for no id");
+    }
+    id
+}
+
+fn groups(node: &Node<'_>) -> Option<Vec<Gid>> {
+    let mut groups = Vec::new();
+    node.each(|node| groups.push(Gid::from_raw(id(&node.needed()))));
+    (!groups.is_empty()).then_some(groups)
+}
+
+fn oom_score(node: &Node<'_>) -> Option<&'static CStr> {
+    let score = node.between(-1000, 1000)?;
+    let mut text = Text::new();
+    text.push(if score < 0 { "-" } else { "" }).push_number(score.unsigned_abs());
+    Some(joined(&[text.as_bytes()]))
+}
+
+fn console_size(node: &Node<'_>) -> Option<(u16, u16)> {
+    node.value()?;
+    let side = |name| node.get(name).needed().number(u16::MAX.into()).unwrap_or_default() as u16;
+    Some((side("height"), side("width")))
+}
+
+fn limits(node: &Node<'_>) -> Vec<Limit> {
+    let mut limits: Vec<Limit> = Vec::new();
+    node.each(|node| {
+        let kind = node.get("type");
+        let name = kind.needed_string().to_bytes().strip_prefix(b"RLIMIT_").unwrap_or_default();
+        let is_upper = name.iter().all(u8::is_ascii_uppercase);
+        let Some(resource) = resource(&name.to_ascii_lowercase()).filter(|_| is_upper) else {
+            return kind.wrong("there is no such limit");
+        };
+        if limits.iter().any(|limit| limit.resource == resource) {
+            kind.wrong("it is there twice");
+        }
+        let value = |name| node.get(name).needed().wide().unwrap_or_default();
+        let (soft, hard) = (value("soft"), value("hard"));
+        if soft > hard {
+            node.get("soft").wrong("it is above the hard limit");
+        }
+        // The highest number is none.
+        let bound = |value| (value != u64::MAX).then_some(value);
+        limits.push(Limit {
+            resource,
+            values: Rlimit { current: bound(soft), maximum: bound(hard) },
+        });
+    });
+    limits
+}
+
+fn capability_set(node: &Node<'_>) -> CapabilitySet {
+    let mut set = CapabilitySet::empty();
+    node.each(|node| {
+        let name = node.needed_string().to_bytes();
+        match capability(name).filter(|_| name.starts_with(b"CAP_")) {
+            Some(known) => set |= known,
+            None => node.wrong("there is no such capability"),
+        }
+    });
+    set
+}
+
+/// Where nothing is said there are none, as in runc.
+fn capabilities(node: &Node<'_>) -> Capabilities {
+    let set = |name| capability_set(&node.get(name));
+    Capabilities {
+        bounding: set("bounding"),
+        effective: set("effective"),
+        permitted: set("permitted"),
+        inheritable: set("inheritable"),
+        ambient: set("ambient"),
+    }
+}
+
+fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
+    node.value()?;
+    let time = |name| node.get(name).wide().unwrap_or_default();
+    Some(Scheduler {
+        policy: node.get("policy").needed().word(POLICIES).unwrap_or_default() as u32,
+        flags: node.get("flags").word_bits(SCHEDULER_FLAGS),
+        nice: node.get("nice").between(-20, 19).unwrap_or_default() as i32,
+        priority: node.get("priority").between(0, 99).unwrap_or_default() as u32,
+        runtime: time("runtime"),
+        deadline: time("deadline"),
+        period: time("period"),
+    })
+}
+
+fn io_priority(node: &Node<'_>) -> Option<u16> {
+    node.value()?;
+    let class = node.get("class").needed().word(CLASSES).unwrap_or_default();
+    let priority = node.get("priority").between(0, 7).unwrap_or_default();
+    Some(class as u16 | priority as u16)
+}

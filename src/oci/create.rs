@@ -1,0 +1,382 @@
+//! `create` and `run`: a container is made from its bundle. `create` leaves a process that waits in it, with
+//! everything applied; `run` goes on to the program.
+
+use super::config::{self, Config};
+use super::home::{FAILED, Folder};
+use super::making::{Making, Told, run_hooks};
+use super::state::{State, Status};
+use super::text::{absolute, joined};
+use super::time::timestamp;
+use super::{Runtime, delete, passwd};
+use crate::cgroups::Cgroup;
+use crate::cli::runtime::Name;
+use crate::container::{Container, Hooks, Mount, Source, environment, number};
+use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::kernel::cgroup_mounts::{Cgroups, Hierarchy, Layout};
+use crate::kernel::settings::read_file;
+use crate::kernel::{labels, sockets};
+use crate::launch::relay::Relay;
+use crate::launch::runtime::{self, Given};
+use crate::plan::{Plan, Program};
+use crate::sys::namespaces::Namespaces;
+use crate::sys::signals::Before;
+use crate::text::Text;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+static CONSOLE: Operation = Operation { on: Object::Target, ..Operation::new("connect to") };
+static LISTEN: Operation = Operation::new("make the socket that the container waits at");
+static PID_FILE: Operation = Operation { on: Object::Target, ..Operation::new("write") };
+static PIDFD: Operation =
+    Operation { on: Object::Target, ..Operation::new("send a descriptor of the process to") };
+static WAIT: Operation = Operation::new("wait for the container");
+
+/// How a container is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It waits to be started.
+    Created,
+    /// It runs, and nobody waits for it.
+    Detached,
+    /// It runs, and its end is waited for.
+    Attached,
+}
+
+/// A container that was made.
+struct Made {
+    folder: Folder,
+    state: State,
+    config: &'static Config,
+    process: Pid,
+    /// Where its terminal comes from.
+    terminal: Option<OwnedFd>,
+}
+
+/// Makes a container; the exit status.
+///
+/// # Errors
+///
+/// What kept it from being made; nothing is left of it then.
+pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
+    let id = runtime.id();
+    let bundle = read(runtime)?;
+    let config = bundle.config;
+    let folder = runtime.home.add(id)?;
+    let mut cgroup = None;
+    let made = match make(runtime, &bundle, &folder, &mut cgroup, how) {
+        Ok((state, process, terminal)) => Made { folder, state, config, process, terminal },
+        Err(error) => {
+            // What failed is to be said; what else fails now is not.
+            if let Ok(Some(state)) = State::load(&folder) {
+                let _ = delete::end(&state, &folder, cgroup.as_mut());
+            }
+            if let Some(cgroup) = &mut cgroup {
+                let _ = cgroup.remove();
+            }
+            let _ = folder.remove();
+            return Err(error);
+        }
+    };
+    if how == How::Created {
+        return Ok(0);
+    }
+    if let Err(error) = started(&config.hooks, &made.state, made.folder.id, runtime.signals) {
+        let _ = delete::end(&made.state, &made.folder, cgroup.as_mut());
+        let _ = delete::remove(&made.state, &made.folder, cgroup.as_mut());
+        return Err(error);
+    }
+    if how == How::Detached {
+        return Ok(0);
+    }
+    attend(runtime, &made, cgroup)
+}
+
+/// Runs the hooks for a container whose program runs.
+///
+/// # Errors
+///
+/// One that failed.
+pub fn started(
+    hooks: &Hooks<'static>,
+    state: &State,
+    id: &CStr,
+    signals: Before,
+) -> Result<(), Error<'static>> {
+    let (status, process) = (Status::Running, state.member.number);
+    run_hooks("poststart", &hooks.poststart, &Told { state, id, status, process }, signals)
+}
+
+/// Waits for the end of a container, and removes it.
+fn attend(
+    runtime: &Runtime<'_>,
+    made: &Made,
+    mut cgroup: Option<Cgroup>,
+) -> Result<u8, Error<'static>> {
+    let program = runtime::program(made.process);
+    // Others may change it meanwhile.
+    made.folder.unlock();
+    let ended = match &made.terminal {
+        Some(ours) => Relay::receive(ours).run(program, None),
+        None => runtime::until_end(program),
+    };
+    let status = ended.doing(&WAIT).map_err(|fault| fault.into_error(b"", b""))?;
+    if !runtime.typed.has(Name::Keep) {
+        made.folder.lock()?;
+        delete::end(&made.state, &made.folder, cgroup.as_mut())?;
+        delete::remove(&made.state, &made.folder, cgroup.as_mut())?;
+        delete::stopped(&made.config.hooks, &made.state, made.folder.id, runtime.signals);
+    }
+    Ok(status)
+}
+
+/// What a container is made from.
+struct Bundle {
+    path: &'static CStr,
+    config: &'static Config,
+    /// As it was written.
+    bytes: &'static [u8],
+}
+
+/// Reads the bundle's configuration.
+fn read(runtime: &Runtime<'_>) -> Result<Bundle, Error<'static>> {
+    let bundle = absolute(runtime.typed.value(Name::Bundle).unwrap_or(c"."))?;
+    let file = match runtime.typed.value(Name::Config) {
+        Some(file) => absolute(file)?,
+        None => joined(&[bundle.to_bytes(), b"/config.json"]),
+    };
+    let failed = |fault: crate::error::Fault| {
+        let hint: &[u8] = if fault.errno == rustix::io::Errno::NOENT {
+            b"--bundle DIR names the folder that it lies in; mini-container spec makes one"
+        } else {
+            b""
+        };
+        fault.into_error(file.to_bytes(), hint)
+    };
+    let bytes: &'static [u8] = read_file(file).doing(&READ).map_err(failed)?.leak();
+    let config = config::parse(bytes, bundle, runtime.caller)?;
+    let config = Box::leak(Box::new(config));
+    check(config)?;
+    passwd::add_home(&mut config.container);
+    add_descriptors(runtime, &mut config.container);
+    check_labels(config)?;
+    if !runtime.typed.has(Name::NoNewKeyring) {
+        let name = joined(&[b"_ses.", runtime.id().to_bytes()]);
+        config.container.process.attributes.keyring = Some(name);
+    }
+    Ok(Bundle { path: bundle, config, bytes })
+}
+
+/// What a configuration may leave out, and a container that is made may not.
+fn check(config: &Config) -> Result<(), Error<'static>> {
+    match config.unfit {
+        Some(unfit) => Err(unfit),
+        None => check_program(&config.container),
+    }
+}
+
+/// There is something to run.
+///
+/// # Errors
+///
+/// There is not.
+pub fn check_program(container: &Container<'_>) -> Result<(), Error<'static>> {
+    if container.process.command.is_empty() {
+        return Err(refused(b"process.args", "there is no program to run"));
+    }
+    Ok(())
+}
+
+fn refused(on: &'static [u8], why: &'static str) -> Error<'static> {
+    Error::new("config.json:", on, Why::Text(why), b"", FAILED)
+}
+
+/// Labels that nobody would look at are refused.
+///
+/// # Errors
+///
+/// The kernel has no such labels.
+pub fn check_labels(config: &mut Config) -> Result<(), Error<'static>> {
+    let attributes = &mut config.container.process.attributes;
+    if attributes.apparmor.is_some()
+        && !labels::has_apparmor()
+        && attributes.apparmor.take() != Some(c"unconfined")
+    {
+        return Err(refused(b"process.apparmorProfile", "this kernel has no AppArmor"));
+    }
+    let is_labelled = attributes.selinux.is_some() || config.is_labelled;
+    if is_labelled && !labels::has_selinux() {
+        let on =
+            if config.is_labelled { &b"linux.mountLabel"[..] } else { b"process.selinuxLabel" };
+        return Err(refused(on, "this kernel has no SELinux"));
+    }
+    Ok(())
+}
+
+/// Descriptors that are passed on: those asked for, and those of a socket that somebody listens at already;
+/// `sd_listen_fds(3)`.
+pub fn add_descriptors(runtime: &Runtime<'_>, container: &mut Container<'static>) {
+    let process = &mut container.process;
+    process.preserved_descriptors = runtime.preserved;
+    let listening = environment::value(runtime.variables, b"LISTEN_FDS");
+    if let Some((text, count)) = listening.and_then(|text| Some((text, number(text)?))) {
+        process.preserved_descriptors = runtime.preserved.max(count);
+        process.environment.push(joined(&[b"LISTEN_FDS=", text]));
+        process.environment.push(c"LISTEN_PID=1");
+    }
+}
+
+/// Makes it, as far as that goes; what has to be removed after a failure is in `folder` and `cgroup`.
+fn make(
+    runtime: &Runtime<'_>,
+    bundle: &Bundle,
+    folder: &Folder,
+    cgroup: &mut Option<Cgroup>,
+    how: How,
+) -> Result<(State, Pid, Option<OwnedFd>), Error<'static>> {
+    let config = bundle.config;
+    let container = &config.container;
+    let caller = runtime.caller;
+    let mut copy = Text::new();
+    copy.push_raw(bundle.bytes);
+    folder.write(c"config.json", &copy)?;
+    let cgroup = cgroup.insert(runtime.cgroup(config, folder.id)?);
+    let state = State {
+        version: config.version,
+        bundle: bundle.path,
+        rootfs: match container.root.source {
+            Source::Directory(path) => path,
+            _ => c"",
+        },
+        created: core::str::from_utf8(timestamp().leak()).unwrap_or_default(),
+        owner: caller.user,
+        cgroup: cgroup.paths(),
+        annotations: config.annotations.clone(),
+        ..State::default()
+    };
+    let filters: &'static [Program] = filters(config)?.leak();
+    let plan = Plan::for_runtime(container, caller, filters, &config.hooks);
+    let plan = &*Box::leak(Box::new(plan));
+    let starts = match how {
+        How::Created => {
+            let listening = sockets::listen(folder.file(), c"pending").doing(&LISTEN);
+            Some(listening.map_err(|fault| fault.into_error(b"", b""))?)
+        }
+        _ => None,
+    };
+    let console = console(runtime, container.process.terminal, how)?;
+    let listener = listener(config)?;
+    let (ours, theirs) = console;
+    let shown = if container.mounts.iter().any(Mount::shows_cgroups) {
+        cgroup.shown()
+    } else {
+        (false, Vec::new())
+    };
+    let hierarchies: Vec<Hierarchy<'_>> = shown
+        .1
+        .iter()
+        .map(|one| Hierarchy { name: one.name, options: one.options, own: one.own })
+        .collect();
+    let own = hierarchies.first().map_or(c"", |first| first.own);
+    let layout = if shown.0 { Layout::Unified(own) } else { Layout::Hierarchies(&hierarchies) };
+    let has_namespace = container.isolation.namespaces.contains(Namespaces::CGROUP);
+    let mut making = Making { folder, state, config, cgroup };
+    let given = Given {
+        starts: starts.as_ref().map(OwnedFd::as_fd),
+        terminal: theirs.as_ref().map(OwnedFd::as_fd),
+        listener: listener.as_ref().map(OwnedFd::as_fd),
+        cgroups: (!hierarchies.is_empty()).then_some(Cgroups { has_namespace, layout }),
+        has_start_hooks: !config.hooks.start_container.is_empty(),
+        ..Given::default()
+    };
+    let process = runtime::create(plan, &given, &mut making, runtime.signals)?;
+    let state = making.state;
+    if how == How::Created {
+        let renamed = folder.rename(c"pending", Some(c"start")).doing(&LISTEN);
+        renamed.map_err(|fault| fault.into_error(b"", b""))?;
+    }
+    tell_process(runtime, process)?;
+    Ok((state, process, ours))
+}
+
+/// The program that system calls go through, if there is one.
+pub fn filters(config: &Config) -> Result<Vec<Program>, Error<'static>> {
+    let mut programs = Vec::new();
+    if let Some(seccomp) = &config.seccomp {
+        let mut program = crate::lookup::program(&seccomp.profile)?;
+        program.listens = seccomp.listener.is_some();
+        programs.push(program);
+    }
+    Ok(programs)
+}
+
+/// Connects to who is asked about system calls.
+pub fn listener(config: &Config) -> Result<Option<OwnedFd>, Error<'static>> {
+    match config.seccomp.as_ref().and_then(|seccomp| seccomp.listener) {
+        None => Ok(None),
+        Some((path, _)) => connect(path).map(Some),
+    }
+}
+
+fn connect(path: &'static CStr) -> Result<OwnedFd, Error<'static>> {
+    let connected = sockets::connect_stream(path).doing(&CONSOLE);
+    connected.map_err(|fault| fault.into_error(path.to_bytes(), b"somebody has to listen there"))
+}
+
+/// The way that the terminal takes: our end, where it is ours, and the child's.
+pub fn console(
+    runtime: &Runtime<'_>,
+    has_terminal: bool,
+    how: How,
+) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Error<'static>> {
+    let refused = |why| Err(Error::new("option", b"--console-socket", Why::Text(why), b"", FAILED));
+    match (runtime.typed.value(Name::ConsoleSocket), has_terminal) {
+        (None, false) => Ok((None, None)),
+        (Some(_), false) => refused("the container has no terminal"),
+        (Some(path), true) => Ok((None, Some(connect(absolute(path)?)?))),
+        (None, true) if how == How::Attached => {
+            let flags = SocketFlags::CLOEXEC;
+            let pair =
+                socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).doing(&CONSOLE);
+            let (ours, theirs) = pair.map_err(|fault| fault.into_error(b"", b""))?;
+            Ok((Some(ours), Some(theirs)))
+        }
+        (None, true) => refused("a container with a terminal that nobody waits for needs it"),
+    }
+}
+
+/// Tells the caller which process it is, in the ways that it asked for: by its number in a file, and by a
+/// descriptor of it, sent to a socket.
+pub fn tell_process(runtime: &Runtime<'_>, process: Pid) -> Result<(), Error<'static>> {
+    if let Some(path) = runtime.typed.value(Name::PidFile) {
+        write_pid_file(absolute(path)?, process)?;
+    }
+    if let Some(path) = runtime.typed.value(Name::PidfdSocket) {
+        let path = absolute(path)?;
+        let socket = connect(path)?;
+        let sent = || {
+            let file = pidfd_open(process, PidfdFlags::empty())?;
+            sockets::send_file(socket.as_fd(), b"pidfd", file)
+        };
+        sent().doing(&PIDFD).map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+    }
+    Ok(())
+}
+
+/// Writes the number of the process, whole or not at all.
+fn write_pid_file(path: &'static CStr, process: Pid) -> Result<(), Error<'static>> {
+    let new = joined(&[path.to_bytes(), b".new"]);
+    let mut text = Text::new();
+    text.push_number(process.as_raw_nonzero().get().unsigned_abs().into());
+    let written = || {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        text.write_to(openat(CWD, new, flags, Mode::from_raw_mode(0o644))?)?;
+        renameat(CWD, new, CWD, path)
+    };
+    written().doing(&PID_FILE).map_err(|fault| fault.into_error(path.to_bytes(), b""))
+}

@@ -1,0 +1,292 @@
+//! Where the runtime keeps what it knows: a folder, and in it one for each container.
+//!
+//! A container's folder has `config.json` as it was when the container was created, `state`, and a socket at
+//! which its process waits: `pending` as long as it is being created, `start` when it can be started, and none
+//! from then on. Who changes a container holds the folder's lock; flock(2).
+
+use super::text::{absolute, joined};
+use crate::container::environment;
+use crate::error::{Doing, Error, Fault, Object, Operation, Why};
+use crate::kernel::caller::Caller;
+use crate::kernel::settings::read_file;
+use crate::text::{Text, parts};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, flock, mkdirat, openat, renameat, unlinkat,
+};
+use rustix::io::Errno;
+
+static MAKE: Operation = Operation { on: Object::Target, ..Operation::new("make the folder") };
+static LOCK: Operation = Operation::new("lock the container");
+static WRITE: Operation =
+    Operation { on: Object::Target, ..Operation::new("write the container's") };
+static REMOVE: Operation =
+    Operation { on: Object::Target, ..Operation::new("remove the container's") };
+
+/// The folder of all containers.
+pub struct Home {
+    path: &'static CStr,
+}
+
+/// The folder of one.
+pub struct Folder {
+    /// Its name, and the container's.
+    pub id: &'static CStr,
+    file: OwnedFd,
+    path: &'static CStr,
+}
+
+/// What may stand in a name, besides letters and digits.
+const PUNCTUATION: &[u8] = b"_+-.";
+const ID_BYTES_MAX: usize = 1024;
+
+impl Home {
+    /// The one that `--root` names, or the caller's own.
+    ///
+    /// # Errors
+    ///
+    /// An ordinary user has no place for it.
+    pub fn new(
+        root: Option<&CStr>,
+        variables: &[&CStr],
+        caller: Caller,
+    ) -> Result<Self, Error<'static>> {
+        if let Some(root) = root {
+            return Ok(Self { path: absolute(root)? });
+        }
+        let own = environment::value(variables, b"XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
+        match own {
+            // Root in a user namespace of an ordinary user's is that user.
+            Some(path) if caller.user != 0 || !is_initial_namespace() => {
+                Ok(Self { path: joined(&[path, b"/mini-container"]) })
+            }
+            None if caller.user != 0 => {
+                let hint = b"set it, as the login does, or name a folder: --root DIR";
+                Err(Error::usage(
+                    "find the state of containers",
+                    b"",
+                    "XDG_RUNTIME_DIR is not set",
+                    hint,
+                ))
+            }
+            _ => Ok(Self { path: c"/run/mini-container" }),
+        }
+    }
+
+    /// Makes the folder of a new container, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// There is one of that name, or the name cannot be one; mkdir(2).
+    pub fn add(&self, id: &CStr) -> Result<Folder, Error<'static>> {
+        let id = checked(id)?;
+        let failed = |fault: Fault| fault.into_error(self.path.to_bytes(), b"");
+        make_folders(self.path).doing(&MAKE).map_err(failed)?;
+        let path = joined(&[self.path.to_bytes(), b"/", id.to_bytes()]);
+        match mkdirat(CWD, path, Mode::RWXU) {
+            Err(Errno::EXIST) => {
+                return Err(about(id, "a container with this name already exists"));
+            }
+            made => made.doing(&MAKE).map_err(|fault| fault.into_error(path.to_bytes(), b""))?,
+        }
+        let folder = self.open(id)?;
+        folder.lock()?;
+        Ok(folder)
+    }
+
+    /// Whether this can be a container's name.
+    #[must_use]
+    pub fn is_name(id: &CStr) -> bool {
+        checked(id).is_ok()
+    }
+
+    /// The folder of a container that is there.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn open(&self, id: &CStr) -> Result<Folder, Error<'static>> {
+        let id = checked(id)?;
+        let path = joined(&[self.path.to_bytes(), b"/", id.to_bytes()]);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(CWD, path, flags, Mode::empty()) {
+            Ok(file) => Ok(Folder { id, file, path }),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Err(about(id, "container does not exist")),
+            Err(errno) => Err(Error::new("open", path.to_bytes(), Why::Errno(errno), b"", FAILED)),
+        }
+    }
+
+    /// The names of all containers, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static CStr> {
+        let mut names = Vec::new();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(file) = openat(CWD, self.path, flags, Mode::empty()) else { return names };
+        let mut space = [MaybeUninit::uninit(); 2048];
+        let mut entries = RawDir::new(&file, &mut space);
+        while let Some(Ok(entry)) = entries.next() {
+            names.extend(checked(entry.file_name()));
+        }
+        crate::text::sort(&mut names);
+        names
+    }
+}
+
+/// What is the matter with a container.
+#[must_use]
+pub fn about(id: &CStr, why: &'static str) -> Error<'static> {
+    Error::new("container", joined(&[id.to_bytes()]).to_bytes(), Why::Text(why), b"", FAILED)
+}
+
+/// The exit status of commands of the runtime's that fail, as runc's.
+pub const FAILED: u8 = 1;
+
+/// A name that can be a container's.
+fn checked(id: &CStr) -> Result<&'static CStr, Error<'static>> {
+    let bytes = id.to_bytes();
+    let is_name =
+        bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || PUNCTUATION.contains(byte));
+    if !is_name || matches!(bytes, b"" | b"." | b"..") || bytes.len() > ID_BYTES_MAX {
+        let hint = b"letters, digits, and _ + - . are, at most 1024";
+        let on = joined(&[bytes]).to_bytes();
+        return Err(Error::new(
+            "container",
+            on,
+            Why::Text("this is no name for one"),
+            hint,
+            FAILED,
+        ));
+    }
+    Ok(joined(&[bytes]))
+}
+
+fn make_folders(path: &CStr) -> Result<(), Errno> {
+    // It is there nearly always.
+    match mkdirat(CWD, path, Mode::RWXU) {
+        Err(Errno::NOENT) => {}
+        Err(Errno::EXIST) => return Ok(()),
+        answer => return answer,
+    }
+    let mut above = Text::new();
+    for part in parts(path.to_bytes(), b'/').filter(|part| !part.is_empty()) {
+        above.push("/").push_raw(part);
+        match mkdirat(CWD, joined(&[above.as_bytes()]), Mode::from_raw_mode(0o711)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Whether this user namespace is the host's own, in which all ids are themselves.
+#[must_use]
+pub fn is_initial_namespace() -> bool {
+    let map = read_file(c"/proc/self/uid_map").unwrap_or_default();
+    let mut words = map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let all = [&b"0"[..], b"0", b"4294967295"];
+    all.iter().all(|number| words.next() == Some(number))
+}
+
+impl Folder {
+    /// Waits until nobody else changes the container.
+    ///
+    /// # Errors
+    ///
+    /// flock(2).
+    pub fn lock(&self) -> Result<(), Error<'static>> {
+        loop {
+            match flock(&self.file, FlockOperation::LockExclusive) {
+                Err(Errno::INTR) => {}
+                answer => return answer.doing(&LOCK).map_err(|fault| fault.into_error(b"", b"")),
+            }
+        }
+    }
+
+    /// Lets others change it again.
+    pub fn unlock(&self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+
+    /// Whether somebody changes the container at this moment.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                let _ = flock(&self.file, FlockOperation::Unlock);
+                false
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Writes a file of it, so that others see all of it or what was there before.
+    ///
+    /// # Errors
+    ///
+    /// open(2), write(2), rename(2).
+    pub fn write(&self, name: &CStr, content: &Text) -> Result<(), Error<'static>> {
+        let written = || {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+            let file = openat(&self.file, c".new", flags, Mode::RUSR | Mode::WUSR)?;
+            content.write_to(&file)?;
+            renameat(&self.file, c".new", &self.file, name)
+        };
+        let on = joined(&[name.to_bytes()]).to_bytes();
+        written().doing(&WRITE).map_err(|fault| fault.into_error(on, b""))
+    }
+
+    /// Reads a file of it whole.
+    ///
+    /// # Errors
+    ///
+    /// open(2), read(2).
+    pub fn read(&self, name: &CStr) -> Result<&'static [u8], Errno> {
+        let content = read_file(joined(&[self.path.to_bytes(), b"/", name.to_bytes()]))?;
+        Ok(content.leak())
+    }
+
+    /// Whether it has a file of this name.
+    #[must_use]
+    pub fn has(&self, name: &CStr) -> bool {
+        rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// Gives a file of it another name, or with none takes it away.
+    ///
+    /// # Errors
+    ///
+    /// rename(2), unlink(2).
+    pub fn rename(&self, name: &CStr, new: Option<&CStr>) -> Result<(), Errno> {
+        match new {
+            Some(new) => renameat(&self.file, name, &self.file, new),
+            None => unlinkat(&self.file, name, AtFlags::empty()),
+        }
+    }
+
+    /// Removes it, with all that is in it.
+    ///
+    /// # Errors
+    ///
+    /// unlink(2), rmdir(2).
+    pub fn remove(&self) -> Result<(), Error<'static>> {
+        const FILES: [&CStr; 5] = [c"config.json", c"state", c"pending", c"start", c".new"];
+        for name in FILES {
+            let _ = self.rename(name, None);
+        }
+        match unlinkat(CWD, self.path, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno)
+                .doing(&REMOVE)
+                .map_err(|fault| fault.into_error(self.path.to_bytes(), b"")),
+        }
+    }
+}

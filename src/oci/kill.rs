@@ -1,0 +1,57 @@
+//! `kill`: a signal for a container's process 1, or for all of its processes.
+
+use super::home::{FAILED, about};
+use super::state::{self, Status};
+use super::{Runtime, cgroup_of};
+use crate::cli::runtime::Name;
+use crate::container::signal;
+use crate::error::{Doing, Error, Operation, Why};
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+static KILL: Operation = Operation::new("send the signal");
+
+/// Sends it; the exit status.
+///
+/// # Errors
+///
+/// There is no such signal, or the container does not run.
+pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+    let typed = runtime.typed.words.get(1).copied().unwrap_or(c"TERM");
+    let mut name = typed.to_bytes().to_vec();
+    name.make_ascii_uppercase();
+    let Some(signal) = signal(&name) else {
+        let hint = b"a name with or without SIG, or a number; RTMIN+1";
+        let on = super::text::joined(&[typed.to_bytes()]).to_bytes();
+        return Err(Error::new("signal", on, Why::Text("there is none such"), hint, FAILED));
+    };
+    let folder = runtime.home.open(runtime.id())?;
+    let state = state::of(&folder)?;
+    let is_stopped = state.status(&folder, false) == Status::Stopped;
+    if runtime.typed.has(Name::All) {
+        // Also those that are left of a container without processes of its own.
+        if let Some(cgroup) = cgroup_of(&state)
+            && cgroup.kill(signal)? > 0
+        {
+            return Ok(0);
+        }
+        if is_stopped {
+            return Ok(0);
+        }
+    }
+    if is_stopped {
+        return Err(about(folder.id, "container not running"));
+    }
+    match state.member.signal(signal) {
+        Err(Errno::SRCH) => return Err(about(folder.id, "container not running")),
+        answer => answer.doing(&KILL).map_err(|fault| fault.into_error(b"", b""))?,
+    }
+    // One that is frozen dies when it thaws, and engines wait for that.
+    if signal == Signal::KILL
+        && let Some(cgroup) = cgroup_of(&state)
+        && cgroup.is_frozen()
+    {
+        cgroup.freeze(false)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,198 @@
+//! What a runtime does for a container that is being made: it is written down, put into its cgroup, given its
+//! interfaces, and its hooks run.
+
+use super::config::Config;
+use super::home::{FAILED, Folder};
+use super::member::Member;
+use super::state::{State, Status};
+use super::text::joined;
+use crate::cgroups::Cgroup;
+use crate::container::Hook;
+use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::kernel::resctrl::{self, Group};
+use crate::launch::hooks::{Running, run_all};
+use crate::launch::links;
+use crate::launch::runtime::Attendant;
+use crate::plan::Point;
+use crate::sys::signals::Before;
+use crate::text::Text;
+use core::ffi::CStr;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::Pid;
+
+static FIND: Operation =
+    Operation { on: Object::Target, ..Operation::new("find the container's process,") };
+
+/// A container on its way.
+pub struct Making<'s> {
+    /// Its folder.
+    pub folder: &'s Folder,
+    /// What is written down.
+    pub state: State,
+    /// What it is to be.
+    pub config: &'static Config,
+    /// Where it counts.
+    pub cgroup: &'s mut Cgroup,
+}
+
+impl Attendant for Making<'_> {
+    fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>> {
+        let member = Member::now(child).doing(&FIND);
+        self.state.member = member.map_err(|fault| fault.into_error(b"", b""))?;
+        // From here on it can be found and removed, whatever happens.
+        self.state.save(self.folder)?;
+        self.cgroup.make()?;
+        self.cgroup.apply(&self.config.resources)?;
+        self.cgroup.join(child)?;
+        self.join_cache_group(child)
+    }
+
+    fn prepared(&mut self, child: Pid, signals: Before) -> Result<(), Error<'static>> {
+        self.give_interfaces(child)?;
+        let hooks = &self.config.hooks;
+        let number = child.as_raw_nonzero().get();
+        self.run("prestart", &hooks.prestart, number, signals)?;
+        self.run("createRuntime", &hooks.create_runtime, number, signals)
+    }
+
+    fn hooks(&mut self, point: Point, child: i32, signals: Before) -> Result<(), Error<'static>> {
+        let hooks = &self.config.hooks;
+        match point {
+            Point::CreateContainer => {
+                self.run("createContainer", &hooks.create_container, child, signals)
+            }
+            Point::StartContainer => {
+                self.run("startContainer", &hooks.start_container, child, signals)
+            }
+        }
+    }
+
+    fn listener_words(&mut self, child: i32) -> Text {
+        let listener = self.config.seccomp.as_ref().and_then(|seccomp| seccomp.listener);
+        let metadata = listener.map_or("", |listener| listener.1);
+        listener_words(&self.state, self.folder.id, metadata, child, Status::Creating)
+    }
+}
+
+/// What is told with the descriptor of a filter; the specification, "The Container Process State".
+pub fn listener_words(
+    state: &State,
+    id: &CStr,
+    metadata: &str,
+    child: i32,
+    status: Status,
+) -> Text {
+    let mut text = Text::new();
+    let child = child.unsigned_abs();
+    text.push("{\"ociVersion\":").push_json(state.version.as_bytes());
+    text.push(",\"fds\":[\"seccompFd\"],\"pid\":").push_number(child.into());
+    if !metadata.is_empty() {
+        text.push(",\"metadata\":").push_json(metadata.as_bytes());
+    }
+    text.push(",\"state\":");
+    state.render(
+        &mut text,
+        id,
+        status,
+        if state.member.number == 0 { child } else { state.member.number },
+    );
+    text.push("}");
+    text
+}
+
+impl Making<'_> {
+    fn run(
+        &self,
+        kind: &'static str,
+        hooks: &[Hook<'static>],
+        process: i32,
+        signals: Before,
+    ) -> Result<(), Error<'static>> {
+        let status = if kind == "startContainer" { Status::Created } else { Status::Creating };
+        let told = Told {
+            state: &self.state,
+            id: self.folder.id,
+            status,
+            process: process.unsigned_abs(),
+        };
+        run_hooks(kind, hooks, &told, signals)
+    }
+
+    /// The host's interfaces that become the container's.
+    fn give_interfaces(&self, child: Pid) -> Result<(), Error<'static>> {
+        let devices = &self.config.container.isolation.net_devices;
+        if devices.is_empty() {
+            return Ok(());
+        }
+        let mut path = Text::new();
+        path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+        let path = joined(&[path.push("/ns/net").as_bytes()]);
+        let failed = |on: &'static CStr| {
+            move |fault: crate::error::Fault| fault.into_error(on.to_bytes(), b"")
+        };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace =
+            openat(CWD, path, flags, Mode::empty()).doing(&FIND).map_err(failed(path))?;
+        devices
+            .iter()
+            .try_for_each(|(host, new)| links::give(host, new, &namespace).map_err(failed(host)))
+    }
+
+    /// The container's group of cache and memory bandwidth.
+    fn join_cache_group(&mut self, child: Pid) -> Result<(), Error<'static>> {
+        let Some(wanted) = &self.config.intel_rdt else { return Ok(()) };
+        let failed = |fault: crate::error::Fault| {
+            let hint = b"this machine has none, or resctrl is not mounted at /sys/fs/resctrl";
+            Error::new(
+                "config.json: linux.intelRdt:",
+                fault.operation.words.as_bytes(),
+                Why::Errno(fault.errno),
+                hint,
+                FAILED,
+            )
+        };
+        let root = resctrl::open().map_err(failed)?;
+        let group = Group {
+            name: wanted.class.unwrap_or(self.folder.id),
+            is_present: wanted.class.is_some() && wanted.schemata.is_empty(),
+            schemata: &wanted.schemata,
+            monitored: wanted.is_monitored.then_some(self.folder.id),
+        };
+        if resctrl::join(&root, &group, child).map_err(failed)? || wanted.is_monitored {
+            self.state.cache_group = group.name;
+            self.state.save(self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+/// What hooks are told.
+pub struct Told<'s> {
+    /// What is known.
+    pub state: &'s State,
+    /// The container's name.
+    pub id: &'s CStr,
+    /// How far it is.
+    pub status: Status,
+    /// The number of its process 1.
+    pub process: u32,
+}
+
+/// Runs hooks one after the other, and tells each the container's state.
+///
+/// # Errors
+///
+/// The first that failed.
+pub fn run_hooks(
+    kind: &str,
+    hooks: &[Hook<'static>],
+    told: &Told<'_>,
+    signals: Before,
+) -> Result<(), Error<'static>> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let mut words = Text::new();
+    told.state.render(&mut words, told.id, told.status, told.process);
+    run_all(hooks, Running { kind, state: words.as_bytes(), folder: None, signals })
+}

@@ -1,0 +1,176 @@
+//! The OCI runtime: what container engines call, in place of runc; the OCI runtime specification 1.3.
+//!
+//! A command line names a command and a container. [`config`] reads a bundle's `config.json` into the container
+//! that it describes; `create` makes it and leaves a process that waits in it; `home` and `state` keep what later
+//! commands need, a file for each group of which is here.
+
+mod checkpoint;
+pub mod config;
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod home;
+mod kill;
+mod limits;
+mod list;
+mod log;
+mod making;
+mod member;
+mod passwd;
+mod spec;
+mod start;
+mod state;
+mod text;
+mod time;
+
+use crate::cgroups::Cgroup;
+use crate::cli::runtime::{Command, Name, Typed};
+use crate::container::number;
+use crate::error::{Doing, Error, Operation, Why};
+use crate::kernel::caller::Caller;
+use crate::launch::relay;
+use crate::sys::files::{is_open, standard_output};
+use crate::sys::signals::{Before, SignalSet, hold};
+use crate::text::Text;
+use config::Config;
+use core::ffi::CStr;
+use create::How;
+use home::{FAILED, Home};
+use state::State;
+
+/// What every command works with.
+pub struct Runtime<'a> {
+    typed: Typed<'a>,
+    home: Home,
+    caller: Caller,
+    variables: &'a [&'a CStr],
+    has_cgroups: bool,
+    /// How many descriptors are passed on, from 3 on.
+    preserved: u32,
+    /// Signals as they were when the process started.
+    signals: Before,
+}
+
+/// The exit status of `exec` when it fails itself, as runc's.
+const EXEC_FAILED: u8 = 255;
+
+/// Does what a command line asks for; the exit status.
+///
+/// # Errors
+///
+/// What went wrong; it stands in the log already.
+pub fn run<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+    let status = if typed.command == Command::Exec { EXEC_FAILED } else { FAILED };
+    let log = log::Log::of(&typed);
+    obey(typed, variables).map_err(|error| {
+        log.note(error);
+        error.with_status(status)
+    })
+}
+
+fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+    let caller = Caller::current();
+    let command = typed.command;
+    // These are about no container, and need no place for one.
+    match command {
+        Command::Features => return features::features(),
+        Command::Spec => return spec::spec(&typed, caller),
+        _ => {}
+    }
+    let has_cgroups = has_cgroups(&typed)?;
+    // Before anything of ours is open.
+    let preserved = preserved(&typed)?;
+    let home = Home::new(typed.value(Name::Root), variables, caller)?;
+    // Nothing is lost of a program that is waited for: its signals are held from before it is there.
+    let is_attended = matches!(command, Command::Run | Command::Exec) && !typed.has(Name::Detach);
+    let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
+    let signals = hold(held).doing(&HOLD).map_err(|fault| fault.into_error(b"", b""))?;
+    let runtime = &Runtime { typed, home, caller, variables, has_cgroups, preserved, signals };
+    match command {
+        Command::Create => create::create(runtime, How::Created),
+        Command::Run if runtime.typed.has(Name::Detach) => create::create(runtime, How::Detached),
+        Command::Run => create::create(runtime, How::Attached),
+        Command::Start => start::start(runtime),
+        Command::State => list::state(runtime),
+        Command::Kill => kill::kill(runtime),
+        Command::Delete => delete::delete(runtime),
+        Command::Exec => exec::exec(runtime),
+        Command::List => list::list(runtime),
+        Command::Ps => list::ps(runtime),
+        Command::Pause => limits::freeze(runtime, true),
+        Command::Resume => limits::freeze(runtime, false),
+        Command::Update => limits::update(runtime),
+        Command::Events => limits::events(runtime),
+        Command::Checkpoint => checkpoint::checkpoint(runtime),
+        Command::Restore => checkpoint::restore(runtime),
+        // Answered before they get here.
+        Command::Features | Command::Spec | Command::Help | Command::Version => Ok(0),
+    }
+}
+
+/// The descriptors that are asked for have to be there.
+fn preserved(typed: &Typed<'_>) -> Result<u32, Error<'static>> {
+    let Some(value) = typed.value(Name::PreserveFds) else { return Ok(0) };
+    let count =
+        number(value.to_bytes()).filter(|count| (3..3 + (*count).min(1 << 20)).all(is_open));
+    count.ok_or_else(|| {
+        let why = Why::Text("it is not a number, or not as many are open");
+        Error::new("option", b"--preserve-fds", why, b"", FAILED)
+    })
+}
+
+/// Whether containers have cgroups, by the options of runc and crun for it.
+fn has_cgroups(typed: &Typed<'_>) -> Result<bool, Error<'static>> {
+    let format = typed.value(Name::LogFormat).map_or(&b"text"[..], CStr::to_bytes);
+    if !matches!(format, b"text" | b"json") {
+        let on = text::joined(&[b"--log-format ", format]).to_bytes();
+        return Err(Error::new(
+            "option",
+            on,
+            Why::Text("there is none such"),
+            b"text or json",
+            FAILED,
+        ));
+    }
+    let manager = typed.value(Name::CgroupManager).map_or(&b"cgroupfs"[..], CStr::to_bytes);
+    let is_systemd = typed.has(Name::SystemdCgroup) || manager == b"systemd";
+    if is_systemd {
+        let hint = b"have the engine use cgroupfs: podman --cgroup-manager cgroupfs, SystemdCgroup = false";
+        let why = Why::Text("cgroups by systemd are not supported yet");
+        return Err(Error::new("option", b"--systemd-cgroup", why, hint, FAILED));
+    }
+    match manager {
+        b"cgroupfs" => Ok(true),
+        b"disabled" => Ok(false),
+        _ => {
+            let why = Why::Text("there is no such manager");
+            Err(Error::new("option", b"--cgroup-manager", why, b"cgroupfs or disabled", FAILED))
+        }
+    }
+}
+
+impl Runtime<'_> {
+    /// The name of the container.
+    fn id(&self) -> &CStr {
+        self.typed.words.first().copied().unwrap_or_default()
+    }
+
+    /// The cgroup for a container that is to be made.
+    fn cgroup(&self, config: &Config, id: &CStr) -> Result<Cgroup, Error<'static>> {
+        Cgroup::plan(config.cgroups_path, id, self.has_cgroups)
+    }
+}
+
+/// The cgroup of a container that was made, if it has one.
+fn cgroup_of(state: &State) -> Option<Cgroup> {
+    (!state.cgroup.is_empty()).then(|| Cgroup::of(&state.cgroup))
+}
+
+static HOLD: Operation = Operation::new("hold signals");
+static PRINT: Operation = Operation::new("write to standard output");
+
+fn print(text: &Text) -> Result<u8, Error<'static>> {
+    let written = text.write_to(standard_output()).doing(&PRINT);
+    written.map_err(|fault| fault.into_error(b"", b"")).map(|()| 0)
+}

@@ -1,0 +1,68 @@
+//! `start`: the process that waits in a created container goes on to its program.
+
+use super::config;
+use super::create::started;
+use super::home::{FAILED, about};
+use super::state::{self, Status};
+use super::{Runtime, cgroup_of, delete};
+use crate::error::{Doing, Error, Operation};
+use crate::kernel::sockets::connect_to;
+use crate::launch::told::read_failure;
+use alloc::boxed::Box;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send};
+
+static START: Operation = Operation::new("tell the container to start");
+
+/// Starts the container; the exit status.
+///
+/// # Errors
+///
+/// It does not wait to be started, or its program cannot be executed.
+pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+    let folder = runtime.home.open(runtime.id())?;
+    folder.lock()?;
+    let state = state::of(&folder)?;
+    match state.status(&folder, false) {
+        Status::Created => {}
+        Status::Stopped => {
+            return Err(about(folder.id, "cannot start a container that has stopped"));
+        }
+        Status::Creating => {
+            return Err(about(folder.id, "cannot start a container that is being created"));
+        }
+        _ => return Err(about(folder.id, "cannot start a container that is running already")),
+    }
+    let answered = || {
+        let waiting = connect_to(folder.file(), c"start", SocketType::SEQPACKET)?;
+        // Whoever dies from here on leaves a container that counts as running, and can be deleted.
+        folder.rename(c"start", None)?;
+        send(&waiting, b"s", SendFlags::NOSIGNAL)?;
+        let mut told = alloc::vec![0; 4096];
+        // The other end is closed when the program is executed.
+        let length = match retry_on_intr(|| recv(&waiting, &mut told[..], RecvFlags::empty())) {
+            Err(Errno::CONNRESET) => 0,
+            answer => answer?.0,
+        };
+        told.truncate(length);
+        Ok(told)
+    };
+    let told = answered().doing(&START).map_err(|fault| fault.into_error(b"", b""))?;
+    if !told.is_empty() {
+        return Err(read_failure(&told).with_status(FAILED));
+    }
+    let bytes = folder.read(c"config.json").unwrap_or_default();
+    // Few containers have hooks at this point; a configuration may be long.
+    if !bytes.windows(b"poststart".len()).any(|window| window == b"poststart") {
+        return Ok(0);
+    }
+    let config = config::parse(bytes, state.bundle, runtime.caller)?;
+    let hooks = Box::leak(Box::new(config.hooks));
+    if let Err(error) = started(hooks, &state, folder.id, runtime.signals) {
+        let mut cgroup = cgroup_of(&state);
+        delete::end(&state, &folder, cgroup.as_mut())?;
+        delete::remove(&state, &folder, cgroup.as_mut())?;
+        return Err(error);
+    }
+    Ok(0)
+}

@@ -1,0 +1,214 @@
+//! What is known of a container that was made: written when its process is there, and read by every later
+//! command; and how it is told to others (the OCI specification, `runtime.md`, "State").
+
+use super::home::{FAILED, Folder, about};
+use super::member::Member;
+use crate::container::keep;
+use crate::error::{Error, Why};
+use crate::json::{self, as_number, as_str, get};
+use crate::text::{Text, cut, parts};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use rustix::io::Errno;
+
+/// What is known.
+#[derive(Default)]
+pub struct State {
+    /// Its process 1.
+    pub member: Member,
+    /// The version that its configuration is written for.
+    pub version: &'static str,
+    /// The bundle, from `/` on.
+    pub bundle: &'static CStr,
+    /// Its root directory on the host.
+    pub rootfs: &'static CStr,
+    /// When it was created.
+    pub created: &'static str,
+    /// Whose it is.
+    pub owner: u32,
+    /// Its cgroup's folders, as the room of cgroups writes them.
+    pub cgroup: Vec<&'static CStr>,
+    /// Its group of cache and memory bandwidth, if it was made for it.
+    pub cache_group: &'static CStr,
+    /// What others note about it.
+    pub annotations: Vec<(&'static str, &'static str)>,
+}
+
+/// How far a container is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub enum Status {
+    /// It is being made.
+    Creating,
+    /// It waits to be started.
+    Created,
+    /// Its program runs.
+    Running,
+    /// Its program would run, but is frozen.
+    Paused,
+    /// It has ended.
+    Stopped,
+}
+
+impl Status {
+    /// As engines read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+const FILE: &CStr = c"state";
+
+impl State {
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Folder::write`].
+    pub fn save(&self, folder: &Folder) -> Result<(), Error<'static>> {
+        let mut text = Text::new();
+        text.push("{\"pid\":").push_number(self.member.number.into());
+        text.push(",\"started\":").push_number(self.member.started);
+        text.push(",\"owner\":").push_number(self.owner.into());
+        for (name, value) in [
+            (",\"ociVersion\":", self.version.as_bytes()),
+            (",\"bundle\":", self.bundle.to_bytes()),
+            (",\"rootfs\":", self.rootfs.to_bytes()),
+            (",\"created\":", self.created.as_bytes()),
+            (",\"cacheGroup\":", self.cache_group.to_bytes()),
+        ] {
+            text.push(name).push_json(value);
+        }
+        text.push(",\"cgroup\":[");
+        for (index, path) in self.cgroup.iter().enumerate() {
+            text.push(if index > 0 { "," } else { "" }).push_json(path.to_bytes());
+        }
+        push_annotations(text.push("]"), &self.annotations);
+        folder.write(FILE, text.push("}\n"))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// It is not there yet (`None`), or not what was written.
+    pub fn load(folder: &Folder) -> Result<Option<Self>, Error<'static>> {
+        let bytes = match folder.read(FILE) {
+            Ok(bytes) => bytes,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => {
+                return Err(Error::new(
+                    "read the container's state",
+                    b"",
+                    Why::Errno(errno),
+                    b"",
+                    FAILED,
+                ));
+            }
+        };
+        let value = json::parse(bytes, "read the container's state,")?;
+        let value = &*Box::leak(Box::new(value));
+        let object = json::as_object(Some(value));
+        let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
+        let path = |name| keep(json::text(object, name).as_bytes().to_vec()).unwrap_or_default();
+        let mut state = Self {
+            member: Member { number: number("pid") as u32, started: number("started") },
+            version: json::text(object, "ociVersion"),
+            bundle: path("bundle"),
+            rootfs: path("rootfs"),
+            created: json::text(object, "created"),
+            owner: number("owner") as u32,
+            cgroup: Vec::new(),
+            cache_group: path("cacheGroup"),
+            annotations: Vec::new(),
+        };
+        for path in json::texts(object, "cgroup") {
+            state.cgroup.extend(keep(path.as_bytes().to_vec()));
+        }
+        for (name, value) in json::object(object, "annotations") {
+            state.annotations.push((name, as_str(value).unwrap_or_default()));
+        }
+        Ok(Some(state))
+    }
+
+    /// How far the container is.
+    #[must_use]
+    pub fn status(&self, folder: &Folder, is_frozen: bool) -> Status {
+        if !self.member.lives() {
+            return Status::Stopped;
+        }
+        if folder.has(c"pending") {
+            return Status::Creating;
+        }
+        if folder.has(c"start") {
+            return Status::Created;
+        }
+        if is_frozen { Status::Paused } else { Status::Running }
+    }
+
+    /// As the specification has it; `process` is the number of its process 1, or 0.
+    pub fn render(&self, text: &mut Text, id: &CStr, status: Status, process: u32) {
+        text.push("{\"ociVersion\":").push_json(self.version.as_bytes());
+        text.push(",\"id\":").push_json(id.to_bytes());
+        text.push(",\"status\":").push_json(status.name().as_bytes());
+        text.push(",\"pid\":").push_number(process.into());
+        text.push(",\"bundle\":").push_json(self.bundle.to_bytes());
+        text.push(",\"rootfs\":").push_json(self.rootfs.to_bytes());
+        text.push(",\"created\":").push_json(self.created.as_bytes());
+        text.push(",\"owner\":").push_json(owner_name(self.owner).as_bytes());
+        push_annotations(text, &self.annotations);
+        text.push("}");
+    }
+}
+
+/// The name of a user of the host's; the number where there is none.
+#[must_use]
+pub fn owner_name(user: u32) -> Text {
+    let mut text = Text::new();
+    if user == 0 {
+        text.push("root");
+        return text;
+    }
+    let users = crate::kernel::settings::read_file(c"/etc/passwd").unwrap_or_default();
+    let mut number = Text::new();
+    number.push_number(user.into());
+    for line in parts(&users, b'\n') {
+        let (name, rest) = cut(line, b':');
+        let rest = cut(rest.unwrap_or_default(), b':').1.unwrap_or_default();
+        if cut(rest, b':').0 == number.as_bytes() {
+            text.push_raw(name);
+            return text;
+        }
+    }
+    text.push_raw(number.as_bytes());
+    text
+}
+
+fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
+    if annotations.is_empty() {
+        return;
+    }
+    text.push(",\"annotations\":{");
+    for (index, (name, value)) in annotations.iter().enumerate() {
+        text.push(if index > 0 { "," } else { "" }).push_json(name.as_bytes());
+        text.push(":").push_json(value.as_bytes());
+    }
+    text.push("}");
+}
+
+/// The state of a container whose process was there.
+///
+/// # Errors
+///
+/// It was never made, or who made it died on the way.
+pub fn of(folder: &Folder) -> Result<State, Error<'static>> {
+    State::load(folder)?.ok_or_else(|| about(folder.id, "container not running: it was never made"))
+}
