@@ -5,6 +5,7 @@
 //! fails instead, so that no skip can hide where everything is there.
 
 mod archives;
+mod bundle;
 mod check;
 mod crowd;
 mod descriptors;
@@ -30,6 +31,19 @@ mod programs;
 mod rootfs;
 mod rootfs_search;
 mod rootfs_system;
+mod runtime_attacks;
+mod runtime_attacks_files;
+mod runtime_attacks_races;
+mod runtime_cgroups;
+mod runtime_crashes;
+mod runtime_exec;
+mod runtime_hooks;
+mod runtime_lifecycle;
+mod runtime_mounts;
+mod runtime_namespaces;
+mod runtime_process;
+mod runtime_processes;
+mod runtime_seccomp;
 mod signals;
 mod trees;
 mod tutorial;
@@ -72,6 +86,19 @@ fn main() {
         ("image_cache", image_cache::TESTS),
         ("image_descriptions", image_descriptions::TESTS),
         ("image_hostile", image_hostile::TESTS),
+        ("runtime_attacks", runtime_attacks::TESTS),
+        ("runtime_attacks_files", runtime_attacks_files::TESTS),
+        ("runtime_attacks_races", runtime_attacks_races::TESTS),
+        ("runtime_cgroups", runtime_cgroups::TESTS),
+        ("runtime_crashes", runtime_crashes::TESTS),
+        ("runtime_exec", runtime_exec::TESTS),
+        ("runtime_hooks", runtime_hooks::TESTS),
+        ("runtime_lifecycle", runtime_lifecycle::TESTS),
+        ("runtime_mounts", runtime_mounts::TESTS),
+        ("runtime_namespaces", runtime_namespaces::TESTS),
+        ("runtime_process", runtime_process::TESTS),
+        ("runtime_processes", runtime_processes::TESTS),
+        ("runtime_seccomp", runtime_seccomp::TESTS),
     ]
     .into_iter()
     .flat_map(|(module, tests)| tests.iter().map(move |test| test.trial(module)))
