@@ -74,7 +74,7 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
         Err(error) => {
             // What failed is to be said; what else fails now is not.
             if let Ok(Some(state)) = State::load(&folder) {
-                let _ = delete::end(&state, &folder, cgroup.as_mut());
+                let _ = delete::end(&state, cgroup.as_mut());
             }
             if let Some(cgroup) = &mut cgroup {
                 let _ = cgroup.remove();
@@ -87,7 +87,7 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
         return Ok(0);
     }
     if let Err(error) = started(&config.hooks, &made.state, made.folder.id, runtime.signals) {
-        let _ = delete::end(&made.state, &made.folder, cgroup.as_mut());
+        let _ = delete::end(&made.state, cgroup.as_mut());
         let _ = delete::remove(&made.state, &made.folder, cgroup.as_mut());
         return Err(error);
     }
@@ -128,7 +128,7 @@ fn attend(
     let status = ended.doing(&WAIT).map_err(|fault| fault.into_error(b"", b""))?;
     if !runtime.typed.has(Name::Keep) {
         made.folder.lock()?;
-        delete::end(&made.state, &made.folder, cgroup.as_mut())?;
+        delete::end(&made.state, cgroup.as_mut())?;
         delete::remove(&made.state, &made.folder, cgroup.as_mut())?;
         delete::stopped(&made.config.hooks, &made.state, made.folder.id, runtime.signals);
     }

@@ -48,7 +48,7 @@ pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         }
         // Nothing of the container's own has run yet.
         Status::Created | Status::Creating | Status::Running | Status::Paused => {
-            end(&state, &folder, cgroup.as_mut())?;
+            end(&state, cgroup.as_mut())?;
         }
         Status::Stopped => {}
     }
@@ -71,11 +71,7 @@ const WAIT_MS: i64 = 10_000;
 /// # Errors
 ///
 /// It does not go.
-pub fn end(
-    state: &State,
-    _folder: &Folder,
-    cgroup: Option<&mut Cgroup>,
-) -> Result<(), Error<'static>> {
+pub fn end(state: &State, cgroup: Option<&mut Cgroup>) -> Result<(), Error<'static>> {
     let failed = |errno| Err(errno).doing(&END).map_err(|fault| fault.into_error(b"", b""));
     let opened = state.member.open();
     if let Ok(process) = &opened {

@@ -60,7 +60,7 @@ pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let hooks = Box::leak(Box::new(config.hooks));
     if let Err(error) = started(hooks, &state, folder.id, runtime.signals) {
         let mut cgroup = cgroup_of(&state);
-        delete::end(&state, &folder, cgroup.as_mut())?;
+        delete::end(&state, cgroup.as_mut())?;
         delete::remove(&state, &folder, cgroup.as_mut())?;
         return Err(error);
     }

@@ -209,10 +209,10 @@ impl<'a> Typed<'a> {
         let (name, _, words) = entry.copied().unwrap_or(("", Command::Help, ""));
         let mut hint = Text::new();
         hint.push("mini-container ").push(name).push(" [OPTIONS] ").push(words);
-        let why = if count < least {
-            "the name of a container, or more, is missing"
-        } else {
-            "too many words"
+        let why = match count {
+            0 => "the name of a container is missing",
+            _ if count < least => "the program is missing",
+            _ => "too many words",
         };
         Err(Error::usage("command", name.as_bytes(), why, hint.leak()))
     }
