@@ -8,8 +8,11 @@
 
 mod build;
 mod calls;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use build::{Folder, LAUNCHER};
+use shared::{Target, shuffle, target};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -24,19 +27,6 @@ struct Group {
     /// bubblewrap's options, before and behind the root.
     bwrap: [&'static [&'static str]; 2],
     targets: &'static [Target],
-}
-
-/// The launcher's added time is to be at most `wanted` times another candidate's.
-struct Target {
-    other: &'static str,
-    wanted: f64,
-    /// What is still no failure: where calls that both make cost more than what is wanted of
-    /// bubblewrap 0.8, a bound that sees to it that it gets no worse.
-    tolerated: f64,
-}
-
-const fn target(other: &'static str, wanted: f64) -> Target {
-    Target { other, wanted, tolerated: wanted }
 }
 
 const BWRAP_MOUNTS: &[&str] = &["/", "--proc", "/proc", "--dev", "/dev"];
@@ -167,17 +157,6 @@ fn measure(mut candidates: Vec<&mut Candidate>) {
     }
 }
 
-/// Another order each round: who runs behind a kindred candidate finds the kernel's caches warm.
-fn shuffle(order: &mut [&mut Candidate], random: &mut u64) {
-    for last in (1..order.len()).rev() {
-        // Marsaglia's xorshift.
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        order.swap(last, usize::try_from(*random % (last as u64 + 1)).unwrap());
-    }
-}
-
 impl Candidate {
     /// The time that this part of all runs stayed below, in milliseconds.
     fn percentile(&self, percent: usize) -> f64 {
@@ -209,17 +188,9 @@ fn print_table(directly: &Candidate, candidates: &[Candidate]) {
 fn print_targets(directly: &Candidate, candidates: &[Candidate], targets: &[Target]) -> bool {
     let ours = find(candidates, OURS).expect("it works").added(directly);
     let mut is_tolerable = true;
-    for Target { other, wanted, tolerated } in targets {
-        let Some(candidate) = find(candidates, other) else { continue };
-        let ratio = ours / candidate.added(directly);
-        is_tolerable &= ratio <= *tolerated;
-        let verdict = if ratio <= *wanted { "met" } else { "missed" };
-        print!("added time at most {wanted:.2} x {other}: {ratio:.2}, {verdict}");
-        if tolerated > wanted {
-            let verdict = if ratio <= *tolerated { "kept" } else { "broken" };
-            print!("; the bound of {tolerated:.2}: {verdict}");
-        }
-        println!();
+    for target in targets {
+        let Some(candidate) = find(candidates, target.other) else { continue };
+        is_tolerable &= target.judge("added time ", ours / candidate.added(directly));
     }
     is_tolerable
 }

@@ -11,9 +11,12 @@
 mod build;
 mod candidate;
 mod memory;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use build::Folder;
 use candidate::{Candidate, Operation, Runtime};
+use shared::{Target, shuffle, target};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -31,18 +34,6 @@ const IS_APART: &str = "MINI_CONTAINER_BENCH_IS_APART";
 struct Group {
     operation: Operation,
     has_cgroups: bool,
-}
-
-/// Our time is to be at most `wanted` times another runtime's.
-struct Target {
-    other: &'static str,
-    wanted: f64,
-    /// What is still no failure: a bound that sees to it that it gets no worse.
-    tolerated: f64,
-}
-
-const fn target(other: &'static str, wanted: f64) -> Target {
-    Target { other, wanted, tolerated: wanted }
 }
 
 /// Joining and leaving nine hierarchies takes the kernel long, whoever does it.
@@ -150,17 +141,6 @@ fn measure(mut candidates: Vec<&mut Candidate>) {
     }
 }
 
-/// Another order each round: who runs behind a kindred candidate finds the kernel's caches warm.
-fn shuffle(order: &mut [&mut Candidate], random: &mut u64) {
-    for last in (1..order.len()).rev() {
-        // Marsaglia's xorshift.
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        order.swap(last, usize::try_from(*random % (last as u64 + 1)).unwrap());
-    }
-}
-
 /// A table, and whether no target is missed.
 fn print(candidates: &[Candidate], targets: &[Target]) -> bool {
     let find = |name: &str| candidates.iter().find(|candidate| candidate.name == name);
@@ -174,17 +154,9 @@ fn print(candidates: &[Candidate], targets: &[Target]) -> bool {
         println!("{:<18} {median:>8.3}{low:>8.3}{high:>8.3}{:>8.2}", candidate.name, ours / median);
     }
     let mut is_tolerable = true;
-    for Target { other, wanted, tolerated } in targets {
-        let Some(candidate) = find(other) else { continue };
-        let ratio = ours / candidate.percentile(50);
-        is_tolerable &= ratio <= *tolerated;
-        let verdict = if ratio <= *wanted { "met" } else { "missed" };
-        print!("at most {wanted:.2} x {other}: {ratio:.2}, {verdict}");
-        if tolerated > wanted {
-            let verdict = if ratio <= *tolerated { "kept" } else { "broken" };
-            print!("; the bound of {tolerated:.2}: {verdict}");
-        }
-        println!();
+    for target in targets {
+        let Some(candidate) = find(target.other) else { continue };
+        is_tolerable &= target.judge("", ours / candidate.percentile(50));
     }
     is_tolerable
 }
