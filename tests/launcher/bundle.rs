@@ -308,10 +308,11 @@ impl Drop for Bundle {
     fn drop(&mut self) {
         let states = fs::read_dir(self.scratch.path("state")).into_iter().flatten().flatten();
         for name in states.map(|entry| entry.file_name()) {
-            for words in [&["resume"][..], &["delete", "--force"]] {
-                let mut command = self.runtime(words);
-                let _ = command.arg(&name).stdout(Stdio::null()).stderr(Stdio::null()).status();
-            }
+            let mut resume = self.runtime(["resume"]);
+            let _ = resume.arg(&name).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let deleted = self.runtime(["delete", "--force"]).arg(&name).output().unwrap();
+            // A test that has failed already says why.
+            assert!(deleted.status.success() || std::thread::panicking(), "{deleted:?}");
         }
     }
 }

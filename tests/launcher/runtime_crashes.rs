@@ -1,7 +1,7 @@
 //! A runtime that is killed, that fails, or that is called twice at once leaves nothing that the
 //! other commands cannot deal with.
 
-use crate::bundle::{Bundle, wait_until};
+use crate::bundle::{Bundle, cgroups, wait_until};
 use crate::util::{run, tests};
 use serde_json::json;
 use std::fs;
@@ -206,9 +206,11 @@ fn a_state_that_was_cut_off() {
     wait_until("its process is gone", || {
         !bundle.remains().iter().any(|line| line.starts_with("process"))
     });
-    for cgroup in crate::bundle::cgroups(&bundle.id) {
-        let _ = fs::remove_dir(cgroup);
+    for cgroup in cgroups(&bundle.id) {
+        // It is busy for a moment after its last process has gone from /proc.
+        wait_until("its cgroup is removed", || fs::remove_dir(&cgroup).is_ok());
     }
+    fs::remove_dir_all(folder).unwrap();
 }
 
 fn many_at_once() {
