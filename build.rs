@@ -1,6 +1,9 @@
-//! The texts of errors, the numbers of system calls, and the link arguments of the binary, and of
+//! The texts that are seldom read, the numbers of system calls, and the link arguments of the binary, and of
 //! the binary alone: a static, position-independent program with its own `_start`, for this
 //! machine's architecture or for the other one.
+
+#[path = "build/rare.rs"]
+mod rare;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -21,7 +24,8 @@ const STATIC_PROGRAM: [&str; 7] = [
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    write_errno_texts();
+    println!("cargo:rerun-if-changed=build");
+    rare::write(Path::new(&variable("OUT_DIR")), &[("errno texts", errno_texts())]);
     write_system_calls();
     let host = variable("HOST");
     let target = variable("TARGET");
@@ -65,7 +69,7 @@ fn write_empty_libraries() -> PathBuf {
 
 /// The texts of the kernel's errors, a line each, from number 0 on. Those that only sockets, STREAMS
 /// and sound know are left empty; what a file system on the network passes on is there.
-fn write_errno_texts() {
+fn errno_texts() -> String {
     const ERRNO_MAX: i32 = 131;
     let can_come = |number| matches!(number, 1..=40 | 61 | 71 | 75 | 80 | 87 | 93 | 95 | 97..=101 | 105 | 107 | 110..=113 | 116 | 117 | 121 | 122 | 126..=131);
     let text = |number| match number {
@@ -78,8 +82,7 @@ fn write_errno_texts() {
         _ => syscalls::Errno::new(number).description().unwrap_or_default(),
     };
     let texts: Vec<&str> = (0..=ERRNO_MAX).map(text).collect();
-    let path = Path::new(&variable("OUT_DIR")).join("errno_texts");
-    std::fs::write(path, texts.join("\n")).expect("OUT_DIR can be written to");
+    texts.join("\n")
 }
 
 /// In which order the numbers of a call stand.

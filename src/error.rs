@@ -218,7 +218,7 @@ impl<'a> Error<'a> {
 #[must_use]
 pub fn errno_text(errno: Errno) -> &'static [u8] {
     let number = usize::from(errno.raw_os_error().unsigned_abs() as u16);
-    parts(ERRNO_TEXTS, b'\n').nth(number).unwrap_or_default()
+    parts(rare!(made "errno texts").bytes(), b'\n').nth(number).unwrap_or_default()
 }
 
 fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
@@ -227,10 +227,6 @@ fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
         words => text.push_name(words),
     }
 }
-
-/// The texts of all errors, a line each, from number 0 on; put together by build.rs, since a table
-/// of strings is twice as long.
-const ERRNO_TEXTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/errno_texts"));
 
 #[cfg(test)]
 mod tests {

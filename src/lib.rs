@@ -16,12 +16,17 @@
 //! - [`seccomp`] is which system calls a container may make, and the filter that sees to it,
 //! - [`sys`] is the system calls that rustix does not offer; besides the binary's program start, it
 //!   is all that the compiler has to take our word for;
-//! - [`Error`] is what went wrong, [`json`] reads JSON, and `text` how lines are built, without libc and without std.
+//! - [`Error`] is what went wrong, [`json`] reads JSON, [`rare`] keeps the texts that are
+//!   seldom read, and `text` is how lines are built, without libc and without std.
 //!
 //! Imports go down this list, never up (`launch` knows `plan`).
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
+
+// First, so that all that follow know its macro.
+#[macro_use]
+pub mod rare;
 
 pub mod cgroups;
 pub mod check;

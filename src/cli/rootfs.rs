@@ -170,7 +170,7 @@ impl<'a> Settings<'a> {
                 continue;
             }
             let entry = ROOTFS_OPTIONS.iter().find(|entry| entry.name == name);
-            let long = entry.map_or("", Entry::long);
+            let long = entry.map_or("", |entry| entry.long);
             let (why, hint): (_, &[u8]) = match with {
                 Purpose::Programs => ("is about programs of this system", b"not about an image"),
                 Purpose::Image => ("is about an image", b"--image FILE names it, without --prune"),

@@ -65,11 +65,11 @@ impl<'a> Words<'a> {
     fn long(&mut self, word: &'a CStr) -> Result<Typed<'a>, Error<'a>> {
         let (typed, value) = cut(word.to_bytes(), b'=');
         let entry = by_long(self.table, typed).ok_or_else(|| unknown_long(self.table, typed))?;
-        match (entry.value(), value) {
-            (None, None) => Ok(Typed::Option(entry, c"")),
-            (None, Some(_)) => Err(option_error(typed, "takes no value", b"")),
-            (Some(_), Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
-            (Some(_), None) => self.value(entry, typed),
+        match (entry.takes_value, value) {
+            (false, None) => Ok(Typed::Option(entry, c"")),
+            (false, Some(_)) => Err(option_error(typed, "takes no value", b"")),
+            (true, Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
+            (true, None) => self.value(entry, typed),
         }
     }
 
@@ -81,14 +81,11 @@ impl<'a> Words<'a> {
         let letter = letter.and_then(|letter| by_short(self.table, letter));
         let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP))?;
         let behind = tail(cluster, 1);
-        match entry.value() {
-            None => {
-                self.cluster = behind;
-                Ok(Typed::Option(entry, c""))
-            }
-            Some(_) if !behind.is_empty() => Ok(Typed::Option(entry, behind)),
-            Some(_) => self.value(entry, typed),
+        if !entry.takes_value {
+            self.cluster = behind;
+            return Ok(Typed::Option(entry, c""));
         }
+        if behind.is_empty() { self.value(entry, typed) } else { Ok(Typed::Option(entry, behind)) }
     }
 
     fn value(&mut self, entry: &'static Entry, typed: &'a [u8]) -> Result<Typed<'a>, Error<'a>> {
@@ -101,8 +98,8 @@ impl<'a> Words<'a> {
 /// How the option is written and what it is for, as a hint.
 pub fn usage(entry: &Entry) -> &'static [u8] {
     let mut hint = Text::new();
-    hint.push(entry.long()).push(" ").push(entry.value().unwrap_or_default()).push(": ");
-    hint.push(entry.help());
+    let (written, meaning) = entry.help();
+    hint.push_name(written).push(": ").push_name(meaning);
     hint.leak()
 }
 
@@ -113,7 +110,7 @@ fn unknown_long<'a>(table: &'static [Entry], typed: &'a [u8]) -> Error<'a> {
     let hint = match nearest::option(table, typed) {
         Some(entry) => {
             let mut hint = Text::new();
-            hint.push("the nearest is ").push(entry.long());
+            hint.push("the nearest is ").push(entry.long);
             hint.leak()
         }
         None => HELP,
