@@ -9,13 +9,13 @@ use rustix::thread::{
 };
 
 static BOUND: Operation = Operation {
-    words: "drop capabilities from the bounding set",
+    words: rare!("drop capabilities from the bounding set"),
     on: Object::None,
-    cures: &[(Errno::PERM, Cure::Words("this takes CAP_SETPCAP"))],
+    cures: &[(Errno::PERM, Cure::Words(rare!("this takes CAP_SETPCAP")))],
 };
-static CLEAR_AMBIENT: Operation = Operation::new("clear the ambient capabilities");
-static SET: Operation = Operation::new("set the capabilities");
-static NO_NEW: Operation = Operation::new("forbid new privileges");
+static CLEAR_AMBIENT: Operation = Operation::new(rare!("clear the ambient capabilities"));
+static SET: Operation = Operation::new(rare!("set the capabilities"));
+static NO_NEW: Operation = Operation::new(rare!("forbid new privileges"));
 
 /// Bits from 0 on that a kernel can know.
 const BITS: u32 = 64;

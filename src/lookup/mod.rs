@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::thread::CapabilitySet;
 
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// The programs that the container's system calls go through.
 ///

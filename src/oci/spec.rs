@@ -9,7 +9,7 @@ use crate::text::Text;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-static WRITE: Operation = Operation { on: Object::Target, ..Operation::new("write") };
+static WRITE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("write")) };
 
 const HEAD: &str = r#"{
   "ociVersion": "1.3.0",
@@ -103,8 +103,8 @@ pub fn spec(typed: &Typed<'_>, caller: Caller) -> Result<u8, Error<'static>> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = match openat(CWD, path, flags, Mode::from_raw_mode(0o644)) {
         Err(Errno::EXIST) => {
-            let why = Why::Text("it exists already; remove it first");
-            return Err(Error::new("write", path.to_bytes(), why, b"", FAILED));
+            let why = Why::Text(rare!("it exists already; remove it first"));
+            return Err(Error::new(rare!("write"), path.to_bytes(), why, b"", FAILED));
         }
         answer => answer.doing(&WRITE),
     };

@@ -76,19 +76,19 @@ pub struct Ties<'s> {
     pub number: i32,
 }
 
-static MEET: Operation = Operation::new("wait for the runtime");
-static TERMINAL: Operation = Operation::new("use the terminal without the runtime");
-static SESSION: Operation = Operation::new("make a session");
+static MEET: Operation = Operation::new(rare!("wait for the runtime"));
+static TERMINAL: Operation = Operation::new(rare!("use the terminal without the runtime"));
+static SESSION: Operation = Operation::new(rare!("make a session"));
 static ENTER: Operation = Operation {
-    words: "enter the container's namespaces",
+    words: rare!("enter the container's namespaces"),
     on: Object::None,
     cures: &[
-        (Errno::PERM, Cure::Words("this takes root privilege over the container")),
-        (Errno::SRCH, Cure::Words("its process has just ended")),
-        (Errno::INVAL, Cure::Words("this takes Linux 5.8 or newer")),
+        (Errno::PERM, Cure::Words(rare!("this takes root privilege over the container"))),
+        (Errno::SRCH, Cure::Words(rare!("its process has just ended"))),
+        (Errno::INVAL, Cure::Words(rare!("this takes Linux 5.8 or newer"))),
     ],
 };
-static HOLD: Operation = Operation::new("keep the capabilities when the user changes");
+static HOLD: Operation = Operation::new(rare!("keep the capabilities when the user changes"));
 
 impl Act<'_> {
     /// Does it.
