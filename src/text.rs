@@ -26,6 +26,8 @@ impl Text {
     }
 
     /// Adds words that are seldom read.
+    #[cold]
+    #[inline(never)]
     pub fn say(&mut self, words: Rare) -> &mut Self {
         self.push_raw(words.bytes())
     }

@@ -5,6 +5,7 @@ use crate::container::Attributes;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::terminal::{self, Console};
 use crate::kernel::{attributes, labels, private_proc, sysctl};
+use crate::rare::Rare;
 use crate::sys::namespaces::{Namespaces, enter};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -123,16 +124,18 @@ impl Act<'_> {
 
     /// The system calls it makes.
     #[must_use]
-    pub fn calls(&self) -> &'static str {
+    pub fn calls(&self) -> Rare {
         match self {
-            Self::Meet(_) => "sendto, recvfrom",
-            Self::NewSession => "setsid",
-            Self::Enter(_) => "setns",
-            Self::OpenTerminal(_) => "open, ioctl, setsid, sendmsg, dup3",
-            Self::Hooks(_) => "clone, execve, wait4",
-            Self::HoldCapabilities => "prctl(SET_KEEPCAPS)",
-            Self::Sysctl(..) | Self::AppArmor(_) | Self::SeLinux(_) => "openat2, write",
-            Self::Attributes(_) => "sched_setattr, ioprio_set, set_mempolicy, personality, keyctl",
+            Self::Meet(_) => rare!("sendto, recvfrom"),
+            Self::NewSession => rare!("setsid"),
+            Self::Enter(_) => rare!("setns"),
+            Self::OpenTerminal(_) => rare!("open, ioctl, setsid, sendmsg, dup3"),
+            Self::Hooks(_) => rare!("clone, execve, wait4"),
+            Self::HoldCapabilities => rare!("prctl(SET_KEEPCAPS)"),
+            Self::Sysctl(..) | Self::AppArmor(_) | Self::SeLinux(_) => rare!("openat2, write"),
+            Self::Attributes(_) => {
+                rare!("sched_setattr, ioprio_set, set_mempolicy, personality, keyctl")
+            }
         }
     }
 }
