@@ -86,11 +86,10 @@ fn errno_texts() -> String {
 }
 
 /// In which order the numbers of a call stand.
-const ABIS: usize = 4;
+const ABIS: usize = 3;
 const X86_64: usize = 0;
 const X86: usize = 1;
-const X32: usize = 2;
-const AARCH64: usize = 3;
+const AARCH64: usize = 2;
 
 /// Stands where an architecture does not have the call.
 const ABSENT: u16 = u16::MAX;
@@ -117,7 +116,6 @@ fn system_calls() -> Calls {
     for number in 0..470 {
         if let Some(call) = syscalls::x86_64::Sysno::new(number) {
             add(call.name(), X86_64, call.id());
-            add(call.name(), X32, call.id());
         }
         if let Some(call) = syscalls::x86::Sysno::new(number) {
             add(call.name().trim_start_matches("r#"), X86, call.id());
@@ -132,9 +130,6 @@ fn system_calls() -> Calls {
     }
     for (number, name) in (470..).zip(NEW_CALLS.split_whitespace()) {
         (0..ABIS).for_each(|abi| add(name, abi, number));
-    }
-    for (number, name) in (512..).zip(X32_CALLS.split_whitespace()) {
-        add(name, X32, number);
     }
     calls
 }
@@ -151,8 +146,10 @@ fn write_system_calls() {
     let ends: Vec<usize> = (0..count).map(end).collect();
     let numbers = |abi: usize| calls.values().map(|of| of[abi]).collect::<Vec<u16>>();
     let numbers: Vec<Vec<u16>> = (0..ABIS).map(numbers).collect();
+    let place = |name: &str| names.binary_search(&name).expect("x86-64 has those of x32");
+    let x32_own: Vec<usize> = X32_CALLS.split_whitespace().map(place).collect();
     let known = numbers.iter().flatten().filter(|number| **number != ABSENT);
-    let beyond = known.max().expect("there are calls") + 1;
+    let beyond = known.max().map_or(0, |most| usize::from(*most)).max(511 + x32_own.len()) + 1;
 
     let allowed = std::fs::read_to_string(ALLOWED).expect("the default profile is there");
     let mut groups = String::new();
@@ -172,10 +169,10 @@ fn write_system_calls() {
         writeln!(groups, "(CapabilitySet::{capability}, &[{members}]),").expect("it is a String");
     }
     // A machine needs no numbers of another one, but the tests do.
-    let machines = ["x86_64", "x86_64", "x86_64", "aarch64"];
+    let machines = ["x86_64", "x86_64", "aarch64"];
     let mut tables = String::new();
     for ((name, machine), numbers) in
-        ["X86_64", "X86", "X32", "AARCH64"].iter().zip(machines).zip(&numbers)
+        ["X86_64", "X86", "AARCH64"].iter().zip(machines).zip(&numbers)
     {
         let has = format!("#[cfg(any(test, target_arch = \"{machine}\"))]");
         let has_not = format!("#[cfg(not(any(test, target_arch = \"{machine}\")))]");
@@ -186,8 +183,11 @@ fn write_system_calls() {
         "pub const NAMES: &str = {text:?};\n\
          pub static ENDS: [u16; {count}] = {ends:?};\n\
          {tables}\
+         /// Calls that x32 has numbers of its own for, from 512 on.\n\
+         static X32_OWN: [u16; {}] = {x32_own:?};\n\
          pub const NUMBERS_END: usize = {beyond};\n\
-         pub static GROUPS: &[(CapabilitySet, &[Call])] = &[{groups}];\n"
+         pub static GROUPS: &[(CapabilitySet, &[Call])] = &[{groups}];\n",
+        x32_own.len()
     );
     let path = Path::new(&variable("OUT_DIR")).join("system_calls.rs");
     std::fs::write(path, code).expect("OUT_DIR can be written to");

@@ -14,7 +14,7 @@ mod tests;
 
 use super::text::joined;
 use crate::container::{
-    Container, Filter, Hook, Hooks, Isolation, Resources, Root, Security, Source,
+    ALL_CAPABILITIES, Container, Filter, Hook, Hooks, Isolation, Resources, Root, Security, Source,
 };
 use crate::error::Error;
 use crate::json;
@@ -29,7 +29,6 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 pub use mounts::options as mount_options;
 use node::{Faults, Node, Words, check_names};
-use rustix::thread::CapabilitySet;
 
 /// What a configuration says. It lives until the process ends, as all that is read for a launch.
 pub struct Config {
@@ -107,7 +106,7 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
     let host = Host {
         architecture: Architecture::NATIVE,
         kernel: KernelVersion { major: caller.kernel.0, minor: caller.kernel.1 },
-        capabilities: described.capabilities.map_or(CapabilitySet::all(), |sets| sets.bounding),
+        capabilities: described.capabilities.map_or(ALL_CAPABILITIES, |sets| sets.bounding),
     };
     let label = linux.get("mountLabel").filled();
     let mut mounts = mounts::read(&top.get("mounts"), bundle);
