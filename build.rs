@@ -1,6 +1,9 @@
-//! The texts of errors, the numbers of system calls, and the link arguments of the binary, and of
+//! The texts that are seldom read, the numbers of system calls, and the link arguments of the binary, and of
 //! the binary alone: a static, position-independent program with its own `_start`, for this
 //! machine's architecture or for the other one.
+
+#[path = "build/rare.rs"]
+mod rare;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -21,7 +24,8 @@ const STATIC_PROGRAM: [&str; 7] = [
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    write_errno_texts();
+    println!("cargo:rerun-if-changed=build");
+    rare::write(Path::new(&variable("OUT_DIR")), &[("errno texts", errno_texts())]);
     write_system_calls();
     let host = variable("HOST");
     let target = variable("TARGET");
@@ -65,7 +69,7 @@ fn write_empty_libraries() -> PathBuf {
 
 /// The texts of the kernel's errors, a line each, from number 0 on. Those that only sockets, STREAMS
 /// and sound know are left empty; what a file system on the network passes on is there.
-fn write_errno_texts() {
+fn errno_texts() -> String {
     const ERRNO_MAX: i32 = 131;
     let can_come = |number| matches!(number, 1..=40 | 61 | 71 | 75 | 80 | 87 | 93 | 95 | 97..=101 | 105 | 107 | 110..=113 | 116 | 117 | 121 | 122 | 126..=131);
     let text = |number| match number {
@@ -78,16 +82,14 @@ fn write_errno_texts() {
         _ => syscalls::Errno::new(number).description().unwrap_or_default(),
     };
     let texts: Vec<&str> = (0..=ERRNO_MAX).map(text).collect();
-    let path = Path::new(&variable("OUT_DIR")).join("errno_texts");
-    std::fs::write(path, texts.join("\n")).expect("OUT_DIR can be written to");
+    texts.join("\n")
 }
 
 /// In which order the numbers of a call stand.
-const ABIS: usize = 4;
+const ABIS: usize = 3;
 const X86_64: usize = 0;
 const X86: usize = 1;
-const X32: usize = 2;
-const AARCH64: usize = 3;
+const AARCH64: usize = 2;
 
 /// Stands where an architecture does not have the call.
 const ABSENT: u16 = u16::MAX;
@@ -114,7 +116,6 @@ fn system_calls() -> Calls {
     for number in 0..470 {
         if let Some(call) = syscalls::x86_64::Sysno::new(number) {
             add(call.name(), X86_64, call.id());
-            add(call.name(), X32, call.id());
         }
         if let Some(call) = syscalls::x86::Sysno::new(number) {
             add(call.name().trim_start_matches("r#"), X86, call.id());
@@ -129,9 +130,6 @@ fn system_calls() -> Calls {
     }
     for (number, name) in (470..).zip(NEW_CALLS.split_whitespace()) {
         (0..ABIS).for_each(|abi| add(name, abi, number));
-    }
-    for (number, name) in (512..).zip(X32_CALLS.split_whitespace()) {
-        add(name, X32, number);
     }
     calls
 }
@@ -148,8 +146,10 @@ fn write_system_calls() {
     let ends: Vec<usize> = (0..count).map(end).collect();
     let numbers = |abi: usize| calls.values().map(|of| of[abi]).collect::<Vec<u16>>();
     let numbers: Vec<Vec<u16>> = (0..ABIS).map(numbers).collect();
+    let place = |name: &str| names.binary_search(&name).expect("x86-64 has those of x32");
+    let x32_own: Vec<usize> = X32_CALLS.split_whitespace().map(place).collect();
     let known = numbers.iter().flatten().filter(|number| **number != ABSENT);
-    let beyond = known.max().expect("there are calls") + 1;
+    let beyond = known.max().map_or(0, |most| usize::from(*most)).max(511 + x32_own.len()) + 1;
 
     let allowed = std::fs::read_to_string(ALLOWED).expect("the default profile is there");
     let mut groups = String::new();
@@ -169,10 +169,10 @@ fn write_system_calls() {
         writeln!(groups, "(CapabilitySet::{capability}, &[{members}]),").expect("it is a String");
     }
     // A machine needs no numbers of another one, but the tests do.
-    let machines = ["x86_64", "x86_64", "x86_64", "aarch64"];
+    let machines = ["x86_64", "x86_64", "aarch64"];
     let mut tables = String::new();
     for ((name, machine), numbers) in
-        ["X86_64", "X86", "X32", "AARCH64"].iter().zip(machines).zip(&numbers)
+        ["X86_64", "X86", "AARCH64"].iter().zip(machines).zip(&numbers)
     {
         let has = format!("#[cfg(any(test, target_arch = \"{machine}\"))]");
         let has_not = format!("#[cfg(not(any(test, target_arch = \"{machine}\")))]");
@@ -183,8 +183,11 @@ fn write_system_calls() {
         "pub const NAMES: &str = {text:?};\n\
          pub static ENDS: [u16; {count}] = {ends:?};\n\
          {tables}\
+         /// Calls that x32 has numbers of its own for, from 512 on.\n\
+         static X32_OWN: [u16; {}] = {x32_own:?};\n\
          pub const NUMBERS_END: usize = {beyond};\n\
-         pub static GROUPS: &[(CapabilitySet, &[Call])] = &[{groups}];\n"
+         pub static GROUPS: &[(CapabilitySet, &[Call])] = &[{groups}];\n",
+        x32_own.len()
     );
     let path = Path::new(&variable("OUT_DIR")).join("system_calls.rs");
     std::fs::write(path, code).expect("OUT_DIR can be written to");

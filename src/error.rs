@@ -5,6 +5,7 @@
 //! said; the child between clone and exec can make it without a heap. An [`Error`] is the whole
 //! message; the launcher makes it, and `main` prints it, once.
 
+use crate::rare::Rare;
 use crate::sys::files;
 use crate::text::{Text, parts};
 use alloc::boxed::Box;
@@ -25,7 +26,7 @@ pub mod status {
 /// An act on the kernel that can fail: how it is called, and what helps.
 pub struct Operation {
     /// What is done.
-    pub words: &'static str,
+    pub words: Rare,
     /// What it is done on.
     pub on: Object,
     /// What to do, by the kernel's reason.
@@ -47,7 +48,7 @@ pub enum Object {
 #[derive(Clone, Copy)]
 pub enum Cure {
     /// This.
-    Words(&'static str),
+    Words(Rare),
     /// What the limits on the number of processes say.
     AllowProcesses,
     /// Where user namespaces are needed, what the settings for them say.
@@ -57,7 +58,7 @@ pub enum Cure {
 impl Operation {
     /// An operation on nothing that has a name, without known cures.
     #[must_use]
-    pub const fn new(words: &'static str) -> Self {
+    pub const fn new(words: Rare) -> Self {
         Self { words, on: Object::None, cures: &[] }
     }
 }
@@ -110,7 +111,7 @@ pub struct Error<'a>(&'a Message<'a>);
 
 #[cfg_attr(test, derive(Debug))]
 struct Message<'a> {
-    doing: &'a str,
+    doing: Rare,
     on: &'a [u8],
     why: Why<'a>,
     hint: &'a [u8],
@@ -124,13 +125,13 @@ pub enum Why<'a> {
     /// What a system call said.
     Errno(Errno),
     /// What we say ourselves.
-    Text(&'static str),
+    Text(Rare),
     /// A process of ours has printed it already.
     Said,
     /// A process of ours has told it.
     Told(&'a [u8]),
     /// A file that the program needs is not there: what it is to it, and its name.
-    Missing(&'static str, &'a [u8]),
+    Missing(Rare, &'a [u8]),
 }
 
 impl<'a> Error<'a> {
@@ -138,7 +139,7 @@ impl<'a> Error<'a> {
     #[must_use]
     #[cold]
     #[inline(never)]
-    pub fn new(doing: &'a str, on: &'a [u8], why: Why<'a>, hint: &'a [u8], status: u8) -> Self {
+    pub fn new(doing: Rare, on: &'a [u8], why: Why<'a>, hint: &'a [u8], status: u8) -> Self {
         Self(Box::leak(Box::new(Message { doing, on, why, hint, status })))
     }
 
@@ -146,7 +147,7 @@ impl<'a> Error<'a> {
     #[must_use]
     #[cold]
     #[inline(never)]
-    pub fn usage(doing: &'a str, typed: &'a [u8], why: &'static str, hint: &'a [u8]) -> Self {
+    pub fn usage(doing: Rare, typed: &'a [u8], why: Rare, hint: &'a [u8]) -> Self {
         Self::new(doing, typed, Why::Text(why), hint, status::FAILED)
     }
 
@@ -179,7 +180,7 @@ impl<'a> Error<'a> {
     pub fn words(&self) -> Text {
         let Self(Message { doing, on, why, .. }) = self;
         let mut text = Text::new();
-        text.push(doing);
+        text.say(*doing);
         if !doing.is_empty() {
             if !on.is_empty() {
                 text.push(" ").push_name(on);
@@ -188,11 +189,11 @@ impl<'a> Error<'a> {
         }
         match *why {
             Why::Errno(errno) => push_errno(&mut text, errno),
-            Why::Text(words) => text.push(words),
+            Why::Text(words) => text.say(words),
             Why::Said => &mut text,
             Why::Told(words) => text.push_name(words),
             Why::Missing(what, name) => {
-                text.push(what).push(" ").push_name(name).push(" is missing in the root")
+                text.say(what).push(" ").push_name(name).say(rare!(" is missing in the root"))
             }
         };
         text
@@ -218,7 +219,7 @@ impl<'a> Error<'a> {
 #[must_use]
 pub fn errno_text(errno: Errno) -> &'static [u8] {
     let number = usize::from(errno.raw_os_error().unsigned_abs() as u16);
-    parts(ERRNO_TEXTS, b'\n').nth(number).unwrap_or_default()
+    parts(rare!(made "errno texts").bytes(), b'\n').nth(number).unwrap_or_default()
 }
 
 fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
@@ -227,10 +228,6 @@ fn push_errno(text: &mut Text, errno: Errno) -> &mut Text {
         words => text.push_name(words),
     }
 }
-
-/// The texts of all errors, a line each, from number 0 on; put together by build.rs, since a table
-/// of strings is twice as long.
-const ERRNO_TEXTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/errno_texts"));
 
 #[cfg(test)]
 mod tests {
@@ -241,7 +238,7 @@ mod tests {
     }
 
     fn mount(on: &'static [u8], errno: Errno, hint: &'static [u8]) -> String {
-        static MOUNT: Operation = Operation::new("mount");
+        static MOUNT: Operation = Operation::new(rare!("mount"));
         rendered(Fault { operation: &MOUNT, errno }.into_error(on, hint))
     }
 
@@ -255,7 +252,7 @@ mod tests {
 
     #[test]
     fn leaves_out_what_there_is_not() {
-        let nothing = Error::usage("", b"", "no program given", b"");
+        let nothing = Error::usage(Rare::NONE, b"", rare!("no program given"), b"");
         assert_eq!(rendered(nothing), "mini-container: no program given\n");
         assert_eq!(
             mount(b"", Errno::AGAIN, b""),
@@ -265,8 +262,8 @@ mod tests {
 
     #[test]
     fn names_the_missing_file() {
-        let why = Why::Missing("its ELF interpreter", b"/lib/ld.so");
-        let error = Error::new("execute", b"/x", why, b"", status::NOT_FOUND);
+        let why = Why::Missing(rare!("its ELF interpreter"), b"/lib/ld.so");
+        let error = Error::new(rare!("execute"), b"/x", why, b"", status::NOT_FOUND);
         assert_eq!(error.status(), 127);
         assert_eq!(
             rendered(error),

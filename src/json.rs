@@ -1,6 +1,7 @@
 //! Reading JSON (RFC 8259) that somebody else wrote: as a value, in which things are asked for by name.
 
 use crate::error::Error;
+use crate::rare::Rare;
 use crate::text::{Text, wide_number};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -21,7 +22,7 @@ const DEPTH_MAX: usize = 32;
 /// # Errors
 ///
 /// It is not JSON; where, is said.
-pub fn parse<'a>(bytes: &'a [u8], doing: &'static str) -> Result<Value<'a>, Error<'static>> {
+pub fn parse(bytes: &[u8], doing: Rare) -> Result<Value<'_>, Error<'static>> {
     let mut lexer = SliceLexer::new(bytes);
     let parsed = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| {
         value::parse_bounded(DEPTH_MAX, next, lexer)
@@ -38,7 +39,7 @@ pub fn parse<'a>(bytes: &'a [u8], doing: &'static str) -> Result<Value<'a>, Erro
     let mut place = Text::new();
     place.push("line ").push_number(line as u64);
     place.push(", column ").push_number(column as u64);
-    Err(Error::usage(doing, place.leak(), "this is not JSON", b""))
+    Err(Error::usage(doing, place.leak(), rare!("this is not JSON"), b""))
 }
 
 /// The value of this name; of several, the last.
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn things_are_found_by_name() {
         let json = br#"{"a": {"b": ["x", 1, "y"]}, "c": "d", "c": "e", "n": 7}"#;
-        let value = parse(json, "read").unwrap();
+        let value = parse(json, rare!("read")).unwrap();
         let top = as_object(Some(&value));
         assert_eq!(texts(object(top, "a"), "b"), ["x", "y"]);
         assert_eq!(text(top, "c"), "e", "the last of several");
@@ -129,10 +130,10 @@ mod tests {
 
     #[test]
     fn an_error_says_where_it_is() {
-        let error = parse(b"{\n \"a\": }", "read it,").unwrap_err();
+        let error = parse(b"{\n \"a\": }", rare!("read it,")).unwrap_err();
         let text = String::from_utf8(error.render().as_bytes().to_vec()).unwrap();
         assert_eq!(text, "mini-container: read it, line 2, column 7: this is not JSON\n");
         let deep = [b'['; 100];
-        assert!(parse(&deep, "read").is_err());
+        assert!(parse(&deep, rare!("read")).is_err());
     }
 }

@@ -16,12 +16,17 @@
 //! - [`seccomp`] is which system calls a container may make, and the filter that sees to it,
 //! - [`sys`] is the system calls that rustix does not offer; besides the binary's program start, it
 //!   is all that the compiler has to take our word for;
-//! - [`Error`] is what went wrong, [`json`] reads JSON, and `text` how lines are built, without libc and without std.
+//! - [`Error`] is what went wrong, [`json`] reads JSON, [`rare`] keeps the texts that are
+//!   seldom read, and `text` is how lines are built, without libc and without std.
 //!
 //! Imports go down this list, never up (`launch` knows `plan`).
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
+
+// First, so that all that follow know its macro.
+#[macro_use]
+pub mod rare;
 
 pub mod cgroups;
 pub mod check;
@@ -43,6 +48,7 @@ pub mod text;
 pub use error::Error;
 pub use sys::process::exit;
 
+use crate::rare::Rare;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use check::Form;
@@ -77,19 +83,29 @@ pub struct Invocation<'a> {
 /// What went wrong before the program ran; its exit status is in it.
 pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     if invocation.secure {
-        let hint =
-            b"it would lend that privilege to any caller; take it from the file, and use sudo";
+        let hint = rare!(
+            "it would lend that privilege to any caller; take it from the file, and use sudo"
+        )
+        .bytes();
         return Err(Error::usage(
-            "",
+            Rare::NONE,
             b"",
-            "refusing to run setuid or with file capabilities",
+            rare!("refusing to run setuid or with file capabilities"),
             hint,
         ));
     }
     if own_file::is_from_outside() {
-        let why = Why::Text("refusing to be a container's program by the file outside of it");
-        let hint = b"the program, or the interpreter that it names, is /proc/self/exe";
-        return Err(Error::new("execute", b"/proc/self/exe", why, hint, status::NOT_EXECUTABLE));
+        let why =
+            Why::Text(rare!("refusing to be a container's program by the file outside of it"));
+        let hint =
+            rare!("the program, or the interpreter that it names, is /proc/self/exe").bytes();
+        return Err(Error::new(
+            rare!("execute"),
+            b"/proc/self/exe",
+            why,
+            hint,
+            status::NOT_EXECUTABLE,
+        ));
     }
     if let Some(program) = launch::init::program(&invocation.args) {
         return Ok(launch::init::stay(program));
@@ -220,7 +236,7 @@ fn seal<'a>(invocation: &Invocation<'a>) -> Result<(), Error<'a>> {
     own_file::seal(&arguments, &environment).map_err(|fault| fault.into_error(b"", b""))
 }
 
-static PRINT: Operation = Operation::new("write to standard output");
+static PRINT: Operation = Operation::new(rare!("write to standard output"));
 
 fn print(text: &text::Text) -> Result<u8, Error<'static>> {
     let written = text.write_to(standard_output()).doing(&PRINT);

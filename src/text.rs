@@ -1,6 +1,7 @@
 //! Building the lines that a person reads, without `core::fmt`, whose machinery would be a third of
 //! the binary.
 
+use crate::rare::Rare;
 use alloc::vec::Vec;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
@@ -22,6 +23,13 @@ impl Text {
     pub fn push(&mut self, words: &str) -> &mut Self {
         self.0.extend_from_slice(words.as_bytes());
         self
+    }
+
+    /// Adds words that are seldom read.
+    #[cold]
+    #[inline(never)]
+    pub fn say(&mut self, words: Rare) -> &mut Self {
+        self.push_raw(words.bytes())
     }
 
     /// Adds bytes as they are; not for a terminal.

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the library, and what each may use of the others.
-const ROOMS: [(&str, &[&str]); 16] = [
-    ("check", &["launch", "lookup", "container", "kernel", "sys", "error", "text"]),
-    ("cli", &["container", "kernel", "sys", "error", "text"]),
+const ROOMS: [(&str, &[&str]); 17] = [
+    ("check", &["launch", "lookup", "container", "kernel", "sys", "error", "text", "rare"]),
+    ("cli", &["container", "kernel", "sys", "error", "text", "rare"]),
     (
         "oci",
         &[
@@ -23,9 +23,10 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "json",
             "error",
             "text",
+            "rare",
         ],
     ),
-    ("cgroups", &["container", "kernel", "sys", "error", "text"]),
+    ("cgroups", &["container", "kernel", "sys", "error", "text", "rare"]),
     (
         "lookup",
         &[
@@ -39,18 +40,20 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "sys",
             "error",
             "text",
+            "rare",
         ],
     ),
-    ("launch", &["plan", "container", "kernel", "sys", "error", "text"]),
-    ("image", &["container", "kernel", "sys", "json", "error", "text"]),
-    ("rootfs", &["container", "kernel", "sys", "error", "text"]),
-    ("plan", &["cli", "container", "kernel", "sys", "error", "text"]),
-    ("container", &["kernel", "sys", "error", "text"]),
-    ("kernel", &["sys", "error", "text"]),
-    ("seccomp", &["container", "sys", "json", "error", "text"]),
-    ("json.rs", &["error", "text"]),
-    ("error.rs", &["sys", "text"]),
-    ("text.rs", &[]),
+    ("launch", &["plan", "container", "kernel", "sys", "error", "text", "rare"]),
+    ("image", &["container", "kernel", "sys", "json", "error", "text", "rare"]),
+    ("rootfs", &["container", "kernel", "sys", "error", "text", "rare"]),
+    ("plan", &["cli", "container", "kernel", "sys", "error", "text", "rare"]),
+    ("container", &["kernel", "sys", "error", "text", "rare"]),
+    ("kernel", &["sys", "error", "text", "rare"]),
+    ("seccomp", &["container", "sys", "json", "error", "text", "rare"]),
+    ("json.rs", &["error", "text", "rare"]),
+    ("error.rs", &["sys", "text", "rare"]),
+    ("text.rs", &["rare"]),
+    ("rare.rs", &["sys", "text"]),
     ("sys", &[]),
 ];
 

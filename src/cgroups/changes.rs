@@ -4,6 +4,7 @@ use super::Cgroup;
 use super::files::{Path, open, put};
 use super::make::why_missing;
 use crate::error::{Error, Why};
+use crate::rare::Rare;
 use crate::text::{Text, cut};
 use alloc::vec::Vec;
 use rustix::io::Errno;
@@ -27,7 +28,7 @@ pub enum Otherwise {
     /// This one does the same.
     Use(&'static str, Vec<u8>),
     /// No kernel has it, or not this version of cgroups: why.
-    Never(&'static str),
+    Never(Rare),
 }
 
 /// Changes, in their order.
@@ -73,7 +74,7 @@ impl Changes {
     }
 
     /// Something that cannot be had.
-    pub fn never(&mut self, is_asked: bool, file: &str, why: &'static str) {
+    pub fn never(&mut self, is_asked: bool, file: &str, why: Rare) {
         if is_asked {
             self.text(file, b"");
             self.otherwise(Otherwise::Never(why));
@@ -93,7 +94,7 @@ pub fn asked<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
     value.filter(|value| *value != T::default())
 }
 
-const SET: &str = "set a limit,";
+const SET: Rare = rare!("set a limit,");
 
 impl Cgroup {
     /// Writes all of them. Some are only valid beside others (a limit of memory has to stay below that of memory
@@ -141,7 +142,10 @@ impl Cgroup {
                 let hint = if self.is_unified && !has(&folder.path, controller) {
                     why_missing(folder, controller)
                 } else {
-                    b"this kernel does not have it; for swap: swapaccount=1 on its command line"
+                    rare!(
+                        "this kernel does not have it; for swap: swapaccount=1 on its command line"
+                    )
+                    .bytes()
                 };
                 return Err(failed(&folder.path, Why::Errno(Errno::NOENT), hint));
             }
@@ -151,9 +155,9 @@ impl Cgroup {
             Ok(()) => Ok(Ok(())),
             Err(errno) => {
                 let mut hint = Text::new();
-                hint.push("the value is ").push_name(value);
+                hint.say(rare!("the value is ")).push_name(value);
                 if errno == Errno::BUSY {
-                    hint.push(", and more than that is in use");
+                    hint.say(rare!(", and more than that is in use"));
                 }
                 let error = failed(&folder.path, Why::Errno(errno), hint.leak());
                 if errno == Errno::INVAL { Ok(Err(error)) } else { Err(error) }
@@ -164,18 +168,18 @@ impl Cgroup {
     /// There is no cgroup with this controller.
     #[cold]
     pub(super) fn missing(&self, controller: &[u8]) -> Error<'static> {
-        let (why, hint): (_, &[u8]) = if self.is_disabled {
-            ("limits take cgroups, which are disabled", b"--cgroup-manager cgroupfs")
+        let (why, hint) = if self.is_disabled {
+            (rare!("limits take cgroups, which are disabled"), rare!("--cgroup-manager cgroupfs"))
         } else if self.controlled(controller).is_some() {
-            let hint = b"it takes root, or a cgroup that is delegated to the caller";
-            ("the caller may not make cgroups there", hint)
+            let hint = rare!("it takes root, or a cgroup that is delegated to the caller");
+            (rare!("the caller may not make cgroups there"), hint)
         } else {
             (
-                "this host has no such controller of cgroups mounted",
-                b"mount it below /sys/fs/cgroup",
+                rare!("this host has no such controller of cgroups mounted"),
+                rare!("mount it below /sys/fs/cgroup"),
             )
         };
-        Path::new(controller, b"").error("set limits of", Why::Text(why), hint)
+        Path::new(controller, b"").error(rare!("set limits of"), Why::Text(why), hint.bytes())
     }
 }
 

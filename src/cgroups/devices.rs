@@ -8,6 +8,7 @@ use super::files::{Path, open, put};
 use crate::container::{DeviceAccess, DeviceKind, DeviceRule};
 use crate::error::{Error, Why};
 use crate::kernel::settings::read_file;
+use crate::rare::Rare;
 use crate::sys::bpf::{self, Instruction};
 use crate::text::Text;
 use alloc::vec::Vec;
@@ -16,7 +17,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
-const LIMIT: &str = "limit the devices of the cgroup";
+const LIMIT: Rare = rare!("limit the devices of the cgroup");
 const MAKE: DeviceAccess = DeviceAccess(DeviceAccess::MAKE);
 
 /// What every container may use: the kind, its numbers, and how.
@@ -69,9 +70,11 @@ impl Cgroup {
             Err(Errno::PERM | Errno::ACCESS) if is_unprivileged() => Ok(()),
             Err(errno) => {
                 let hint: &[u8] = match errno {
-                    Errno::PERM => b"a cgroup cannot be allowed more than the one above it",
+                    Errno::PERM => {
+                        rare!("a cgroup cannot be allowed more than the one above it").bytes()
+                    }
                     Errno::NOSYS | Errno::INVAL if self.is_unified => {
-                        b"this takes a kernel with CONFIG_CGROUP_BPF, Linux 4.15"
+                        rare!("this takes a kernel with CONFIG_CGROUP_BPF, Linux 4.15").bytes()
                     }
                     _ => b"",
                 };

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
+use crate::rare::Rare;
 use crate::text::{Text, cut, parts, wide_number};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -33,12 +34,7 @@ impl Path {
 
     /// What failed on it, and why.
     #[cold]
-    pub fn error(
-        self,
-        doing: &'static str,
-        why: Why<'static>,
-        hint: &'static [u8],
-    ) -> Error<'static> {
+    pub fn error(self, doing: Rare, why: Why<'static>, hint: &'static [u8]) -> Error<'static> {
         let path = self.0.leak();
         Error::new(
             doing,

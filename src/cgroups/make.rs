@@ -3,13 +3,14 @@
 use super::files::{Path, Patience, open, put, tree, value, write};
 use super::{Cgroup, Folder, parent};
 use crate::error::{Error, Why};
+use crate::rare::Rare;
 use crate::text::{Text, parts};
 use rustix::fs::{AtFlags, CWD, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-const MAKE: &str = "make the cgroup";
-const JOIN: &str = "put a process into the cgroup,";
+const MAKE: Rare = rare!("make the cgroup");
+const JOIN: Rare = rare!("put a process into the cgroup,");
 
 impl Cgroup {
     /// Makes the folders. Where that is not allowed there is no cgroup, which is an error only for limits.
@@ -68,9 +69,9 @@ impl Cgroup {
             joined.map_err(|errno| {
                 let hint: &[u8] = match errno {
                     Errno::ACCESS | Errno::PERM => {
-                        b"without privilege, our own cgroup has to be delegated: systemd-run --user --scope -p Delegate=yes"
+                        rare!("without privilege, our own cgroup has to be delegated: systemd-run --user --scope -p Delegate=yes").bytes()
                     }
-                    Errno::BUSY => b"cgroups that have controllers for others below them have no processes",
+                    Errno::BUSY => rare!("cgroups that have controllers for others below them have no processes").bytes(),
                     _ => b"",
                 };
                 Path::new(&folder.path, b"cgroup.procs").error(JOIN, Why::Errno(errno), hint)
@@ -96,10 +97,10 @@ impl Cgroup {
                         let gone =
                             inner.iter().skip(1).rev().filter(|one| remove_folder(one).is_ok());
                         if gone.count() == 0 && !patience.wait() {
-                            let hint = b"there are still processes in it";
+                            let hint = rare!("there are still processes in it").bytes();
                             let why = Why::Errno(Errno::BUSY);
                             return Err(Path::new(&folder.path, b"").error(
-                                "remove the cgroup",
+                                rare!("remove the cgroup"),
                                 why,
                                 hint,
                             ));
@@ -108,7 +109,7 @@ impl Cgroup {
                     Err(errno) => {
                         let why = Why::Errno(errno);
                         return Err(Path::new(&folder.path, b"").error(
-                            "remove the cgroup",
+                            rare!("remove the cgroup"),
                             why,
                             b"",
                         ));
@@ -163,14 +164,19 @@ fn fill(path: &[u8], mount: usize) -> Result<(), Errno> {
 /// One that was there before must not be anybody else's.
 #[cold]
 fn check(folder: &Folder) -> Result<(), Error<'static>> {
-    let refused =
-        |why| Err(Path::new(&folder.path, b"").error(MAKE, Why::Text(why), b"delete what has it"));
+    let refused = |why| {
+        Err(Path::new(&folder.path, b"").error(
+            MAKE,
+            Why::Text(why),
+            rare!("delete what has it").bytes(),
+        ))
+    };
     if !value(&folder.path, b"cgroup.procs").is_empty() {
-        return refused("container's cgroup is not empty: it has processes");
+        return refused(rare!("container's cgroup is not empty: it has processes"));
     }
     let is_frozen = value(&folder.path, b"cgroup.freeze") == b"1"
         || matches!(&*value(&folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
-    if is_frozen { refused("container's cgroup unexpectedly frozen") } else { Ok(()) }
+    if is_frozen { refused(rare!("container's cgroup unexpectedly frozen")) } else { Ok(()) }
 }
 
 /// Has all controllers that there are count for this cgroup of version 2, by switching them on in those above it,
@@ -210,16 +216,18 @@ pub fn why_missing(folder: &Folder, controller: &[u8]) -> &'static [u8] {
     let path = &folder.path;
     let above = path.get(..parent(path)).unwrap_or_default();
     let mut hint = Text::new();
-    hint.push("the controller ").push_name(controller);
+    hint.say(rare!("the controller ")).push_name(controller);
     let there = value(above, b"cgroup.controllers");
     if parts(&there, b' ').any(|one| one == controller) {
-        hint.push(" is not switched on in ").push_name(above).push("/cgroup.subtree_control");
+        hint.say(rare!(" is not switched on in ")).push_name(above).push("/cgroup.subtree_control");
         if !value(above, b"cgroup.procs").is_empty() {
-            hint.push(": while that cgroup has processes of its own, it cannot be");
+            hint.say(rare!(": while that cgroup has processes of its own, it cannot be"));
         }
     } else {
-        hint.push(" is not in ").push_name(above);
-        hint.push("/cgroup.controllers: no cgroup above it hands it down, or version 1 has it");
+        hint.say(rare!(" is not in ")).push_name(above);
+        hint.say(rare!(
+            "/cgroup.controllers: no cgroup above it hands it down, or version 1 has it"
+        ));
     }
     hint.leak()
 }

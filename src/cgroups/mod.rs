@@ -142,8 +142,8 @@ impl Cgroup {
         };
         if parts(path, b'/').any(|part| part == b"..") {
             let on = keep(inner.to_vec()).unwrap_or_default().to_bytes();
-            let why = Why::Text("it must not lead upwards");
-            return Err(Error::new("option --cgroup", on, why, b"", status::FAILED));
+            let why = Why::Text(rare!("it must not lead upwards"));
+            return Err(Error::new(rare!("option --cgroup"), on, why, b"", status::FAILED));
         }
         for folder in &mut self.folders {
             if controller.is_none_or(|controller| folder.has(controller)) {
@@ -233,23 +233,23 @@ fn name(wanted: Option<&[u8]>, id: &[u8]) -> Result<Vec<u8>, Error<'static>> {
     };
     let refused = |why, hint| {
         let on = keep(wanted.to_vec()).unwrap_or_default().to_bytes();
-        Err(Error::new("linux.cgroupsPath:", on, Why::Text(why), hint, status::FAILED))
+        Err(Error::new(rare!("linux.cgroupsPath:"), on, Why::Text(why), hint, status::FAILED))
     };
     if !wanted.contains(&b'/') && parts(wanted, b':').count() == 3 {
-        let hint = b"have the engine use cgroupfs, whose paths are /FOLDER/NAME";
-        return refused("SLICE:PREFIX:NAME takes the systemd driver", hint);
+        let hint = rare!("have the engine use cgroupfs, whose paths are /FOLDER/NAME").bytes();
+        return refused(rare!("SLICE:PREFIX:NAME takes the systemd driver"), hint);
     }
     for part in parts(wanted, b'/') {
         match part {
             b"" | b"." => {}
-            b".." => return refused("it must not lead upwards", b""),
+            b".." => return refused(rare!("it must not lead upwards"), b""),
             part => {
                 name.push(b'/');
                 name.extend_from_slice(part);
             }
         }
     }
-    if name.is_empty() { refused("it names no cgroup of its own", b"") } else { Ok(name) }
+    if name.is_empty() { refused(rare!("it names no cgroup of its own"), b"") } else { Ok(name) }
 }
 
 /// Whether the folder can be made, or used if it is there: without privilege it often cannot.

@@ -22,7 +22,7 @@ impl Cgroup {
                 // It is gone; or it counts threads, whose processes the one above has.
                 Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => continue,
                 answer => answer.map_err(|errno| {
-                    Path::new(&folder, b"cgroup.procs").error("read", Why::Errno(errno), b"")
+                    Path::new(&folder, b"cgroup.procs").error(rare!("read"), Why::Errno(errno), b"")
                 })?,
             };
             for line in parts(&lines, b'\n') {
@@ -63,9 +63,11 @@ impl Cgroup {
             let _ = self.freeze(false);
         }
         match failed {
-            Some(errno) => {
-                Err(Path::new(top, b"").error("signal the processes of", Why::Errno(errno), b""))
-            }
+            Some(errno) => Err(Path::new(top, b"").error(
+                rare!("signal the processes of"),
+                Why::Errno(errno),
+                b"",
+            )),
             None => Ok(count.max(numbers.len())),
         }
     }
@@ -91,7 +93,7 @@ impl Cgroup {
             (false, false) => (b"freezer.state", b"THAWED"),
         };
         let path = &folder.path;
-        let failed = |errno| Path::new(path, file).error("write", Why::Errno(errno), b"");
+        let failed = |errno| Path::new(path, file).error(rare!("write"), Why::Errno(errno), b"");
         write(path, file, value).map_err(failed)?;
         let mut patience = Patience::new();
         while self.state(path) != Some(is_wanted) {

@@ -3,10 +3,11 @@
 use super::block::{self, device};
 use super::changes::{Change, Changes, Otherwise, asked};
 use crate::container::{BlockIo, Resources};
+use crate::rare::Rare;
 use crate::text::Text;
 use alloc::vec::Vec;
 
-const NO_MORE: &str = "kernels no longer have it";
+const NO_MORE: Rare = rare!("kernels no longer have it");
 
 /// What is written where.
 pub fn changes(resources: &Resources<'_>) -> Vec<Change> {
@@ -51,9 +52,9 @@ pub fn changes(resources: &Resources<'_>) -> Vec<Change> {
     block::rdma(&mut all, &resources.rdma);
     if let Some((file, _)) = resources.unified.first() {
         all.text(core::str::from_utf8(file.to_bytes()).unwrap_or("unified"), b"");
-        all.otherwise(Otherwise::Never(
-            "files of version 2 are asked for, and this host has version 1",
-        ));
+        all.otherwise(Otherwise::Never(rare!(
+            "files of version 2 are asked for, and this host has version 1"
+        )));
     }
     all.0
 }

@@ -5,10 +5,11 @@ use super::changes::{Change, Changes, Otherwise, asked, signed};
 use super::files;
 use super::weights;
 use crate::container::{BlockIo, Cpu, Memory, Resources};
+use crate::rare::Rare;
 use crate::text::{Text, cut, parts, wide_number};
 use alloc::vec::Vec;
 
-const ONLY_1: &str = "only version 1 of cgroups has it, and this host has version 2";
+const ONLY_1: Rare = rare!("only version 1 of cgroups has it, and this host has version 2");
 
 /// What is written where; what is not said is asked from the cgroup in `folder`.
 pub fn changes(resources: &Resources<'_>, folder: &[u8]) -> Vec<Change> {
@@ -25,7 +26,7 @@ pub fn changes(resources: &Resources<'_>, folder: &[u8]) -> Vec<Change> {
     for (file, value) in &resources.unified {
         let Ok(file) = core::str::from_utf8(file.to_bytes()) else { continue };
         let is_name = !file.contains('/') && file.contains('.');
-        all.never(!is_name, file, "it is not the name of a file of cgroups");
+        all.never(!is_name, file, rare!("it is not the name of a file of cgroups"));
         // Each line is a value of its own.
         for line in parts(value.to_bytes(), b'\n') {
             all.text(file, line);
@@ -42,7 +43,7 @@ fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
         && let Some(limit) = limit
         && (0..number(b"memory.current").unwrap_or_default()).contains(&limit)
     {
-        all.never(true, "memory.max", "more than that is in use");
+        all.never(true, "memory.max", rare!("more than that is in use"));
     }
     all.limit("memory.max", limit);
     match asked(memory.swap) {
@@ -54,7 +55,7 @@ fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
                 None => all.never(
                     true,
                     "memory.swap.max",
-                    "it is counted with memory, whose limit is above it",
+                    rare!("it is counted with memory, whose limit is above it"),
                 ),
             }
         }

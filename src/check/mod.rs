@@ -7,8 +7,9 @@ mod probes;
 use crate::kernel::caller::Caller;
 use crate::kernel::settings;
 use crate::lookup;
+use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::probe;
+use crate::sys::probe::{self, Call};
 use crate::text::Text;
 use alloc::vec::Vec;
 use print::print;
@@ -17,8 +18,8 @@ use rustix::io::Errno;
 
 /// One thing that a host can do or not.
 struct Row {
-    group: &'static str,
-    name: &'static str,
+    group: Rare,
+    name: Rare,
     /// None if this caller cannot find out.
     works: Option<bool>,
     /// What else is known.
@@ -32,25 +33,25 @@ struct Row {
 /// The rows so far, and the group that the next ones are of.
 struct Rows {
     list: Vec<Row>,
-    group: &'static str,
+    group: Rare,
 }
 
 impl Rows {
     /// Adds what was found, None if this caller cannot find out.
     #[inline(never)]
-    fn add(&mut self, name: &'static str, found: Option<Result<(), Errno>>, hint: &'static str) {
+    fn add(&mut self, name: Rare, found: Option<Result<(), Errno>>, hint: Rare) {
         let works = found.map(|found| found.is_ok());
         let detail: &[u8] = match found {
-            None => b"takes root privilege to find out",
+            None => rare!("takes root privilege to find out").bytes(),
             Some(Err(errno)) => crate::error::errno_text(errno),
             Some(Ok(())) => b"",
         };
-        let (group, hint) = (self.group, hint.as_bytes());
+        let (group, hint) = (self.group, hint.bytes());
         self.list.push(Row { group, name, works, detail, hint, is_needed: false });
     }
 
     /// Adds what is there if it has words.
-    fn add_words(&mut self, name: &'static str, words: &'static [u8], hint: &'static str) {
+    fn add_words(&mut self, name: Rare, words: &'static [u8], hint: Rare) {
         self.add(name, Some(if words.is_empty() { Err(Errno::NOENT) } else { Ok(()) }), hint);
         self.say(words);
     }
@@ -87,7 +88,7 @@ pub enum Form {
 #[inline(never)]
 pub fn check(form: Form) -> (Text, bool) {
     let caller = Caller::current();
-    let mut rows = Rows { list: Vec::new(), group: "" };
+    let mut rows = Rows { list: Vec::new(), group: Rare::NONE };
     isolations(&mut rows, caller);
     file_systems(&mut rows, caller);
     protections(&mut rows);
@@ -98,35 +99,35 @@ pub fn check(form: Form) -> (Text, bool) {
 }
 
 struct Kind {
-    name: &'static str,
+    name: Rare,
     kinds: Namespaces,
-    hint: &'static str,
+    hint: Rare,
 }
 
-const fn kind(name: &'static str, kinds: Namespaces, hint: &'static str) -> Kind {
+const fn kind(name: Rare, kinds: Namespaces, hint: Rare) -> Kind {
     Kind { name, kinds, hint }
 }
 
 const KINDS: [Kind; 8] = [
-    kind("filesystem", Namespaces::MOUNT, "CONFIG_NAMESPACES"),
-    kind("process", Namespaces::PID, "CONFIG_PID_NS"),
-    kind("user", Namespaces::USER, "CONFIG_USER_NS"),
-    kind("ipc", Namespaces::IPC, "CONFIG_IPC_NS"),
-    kind("network", Namespaces::NET, "CONFIG_NET_NS"),
-    kind("hostname", Namespaces::UTS, "CONFIG_UTS_NS"),
-    kind("cgroup", Namespaces::CGROUP, "CONFIG_CGROUPS, Linux 4.6"),
-    kind("time", Namespaces::TIME, "CONFIG_TIME_NS, Linux 5.6"),
+    kind(rare!("filesystem"), Namespaces::MOUNT, rare!("CONFIG_NAMESPACES")),
+    kind(rare!("process"), Namespaces::PID, rare!("CONFIG_PID_NS")),
+    kind(rare!("user"), Namespaces::USER, rare!("CONFIG_USER_NS")),
+    kind(rare!("ipc"), Namespaces::IPC, rare!("CONFIG_IPC_NS")),
+    kind(rare!("network"), Namespaces::NET, rare!("CONFIG_NET_NS")),
+    kind(rare!("hostname"), Namespaces::UTS, rare!("CONFIG_UTS_NS")),
+    kind(rare!("cgroup"), Namespaces::CGROUP, rare!("CONFIG_CGROUPS, Linux 4.6")),
+    kind(rare!("time"), Namespaces::TIME, rare!("CONFIG_TIME_NS, Linux 5.6")),
 ];
 
 fn isolations(rows: &mut Rows, caller: Caller) {
-    rows.group = "isolation with root privilege";
-    for Kind { name, kinds, hint } in &KINDS {
-        let found = caller.privileged.then(|| attempt(As::Caller, *kinds, || Ok(())));
+    rows.group = rare!("isolation with root privilege");
+    for Kind { name, kinds, hint } in KINDS {
+        let found = caller.privileged.then(|| attempt(As::Caller, kinds, || Ok(())));
         rows.add(name, found, hint);
         rows.need(caller.privileged);
     }
-    rows.group = "isolation without root privilege";
-    for Kind { name, kinds, hint } in &KINDS {
+    rows.group = rare!("isolation without root privilege");
+    for Kind { name, kinds, hint } in KINDS {
         let found = attempt(As::Nobody, kinds.and(Namespaces::USER), || Ok(()));
         rows.add(name, Some(found), hint);
         if let Err(Errno::PERM | Errno::NOSPC) = found
@@ -139,64 +140,74 @@ fn isolations(rows: &mut Rows, caller: Caller) {
 }
 
 fn file_systems(rows: &mut Rows, caller: Caller) {
-    rows.group = "file systems";
+    rows.group = rare!("file systems");
     // These are done by names in /proc.
     let mut named = |name, found, hint| {
         let is_nameless = found == Some(Err(Errno::NOENT));
-        rows.add(name, found, if is_nameless { "/proc has to be mounted" } else { hint });
+        rows.add(name, found, if is_nameless { rare!("/proc has to be mounted") } else { hint });
     };
     let found = caller.privileged.then(|| probes::overlay(As::Caller));
-    named("overlay with root privilege", found, "CONFIG_OVERLAY_FS");
+    named(rare!("overlay with root privilege"), found, rare!("CONFIG_OVERLAY_FS"));
     let found = Some(probes::overlay(As::Nobody));
-    named("overlay without root privilege", found, "CONFIG_OVERLAY_FS, Linux 5.11");
+    named(rare!("overlay without root privilege"), found, rare!("CONFIG_OVERLAY_FS, Linux 5.11"));
     let found = caller.privileged.then(probes::id_mapped);
-    named("id-mapped mounts", found, "Linux 5.12, and a file system that can");
-    for (name, number, hint) in probe::MOUNT_CALLS {
-        rows.add(name, Some(probe::is_known(number)), hint);
+    named(rare!("id-mapped mounts"), found, rare!("Linux 5.12, and a file system that can"));
+    for (name, call, hint) in [
+        (rare!("fsopen"), Call::Fsopen, rare!("Linux 5.2")),
+        (rare!("open_tree"), Call::OpenTree, rare!("Linux 5.2")),
+        (rare!("move_mount"), Call::MoveMount, rare!("Linux 5.2")),
+        (rare!("mount_setattr"), Call::MountSetattr, rare!("Linux 5.12")),
+        (rare!("openat2"), Call::Openat2, rare!("Linux 5.6, and no filter that does not know it")),
+    ] {
+        rows.add(name, Some(probe::is_known(call)), hint);
     }
 }
 
 fn protections(rows: &mut Rows) {
-    rows.group = "protections";
-    rows.add("seccomp filters", Some(probe::filters()), "CONFIG_SECCOMP_FILTER");
+    rows.group = rare!("protections");
+    rows.add(rare!("seccomp filters"), Some(probe::filters()), rare!("CONFIG_SECCOMP_FILTER"));
     rows.need(true);
     let abi = crate::sys::landlock::abi();
-    let hint = "CONFIG_SECURITY_LANDLOCK, and landlock in lsm= of the kernel's command line";
-    rows.add("landlock", Some(abi.map(drop)), hint);
+    let hint = rare!("CONFIG_SECURITY_LANDLOCK, and landlock in lsm= of the kernel's command line");
+    rows.add(rare!("landlock"), Some(abi.map(drop)), hint);
     if let Ok(version) = abi {
         let mut text = Text::new();
         text.push("ABI ").push_number(version.into());
         rows.say(text.leak());
     }
-    for (name, number, hint) in probe::PROCESS_CALLS {
-        rows.add(name, Some(probe::is_known(number)), hint);
+    for (name, call, hint) in [
+        (rare!("close_range"), Call::CloseRange, rare!("Linux 5.9")),
+        (rare!("pidfd_open"), Call::PidfdOpen, rare!("Linux 5.3")),
+    ] {
+        rows.add(name, Some(probe::is_known(call)), hint);
     }
 }
 
 fn cgroups(rows: &mut Rows) {
-    rows.group = "cgroups";
+    rows.group = rare!("cgroups");
     let (version, controllers) = probes::cgroups();
-    let hint = "mount -t cgroup2 none /sys/fs/cgroup";
-    rows.add_words("mounted", version.as_bytes(), hint);
-    let hint = "CONFIG_MEMCG, CONFIG_CGROUP_SCHED, CONFIG_CGROUP_PIDS";
-    rows.add_words("controllers", controllers, hint);
+    let hint = rare!("mount -t cgroup2 none /sys/fs/cgroup");
+    rows.add_words(rare!("mounted"), version.as_bytes(), hint);
+    let hint = rare!("CONFIG_MEMCG, CONFIG_CGROUP_SCHED, CONFIG_CGROUP_PIDS");
+    rows.add_words(rare!("controllers"), controllers, hint);
     let found = probe::clone_into_cgroup();
-    rows.add("clone3 into a cgroup", Some(found), "Linux 5.7");
+    rows.add(rare!("clone3 into a cgroup"), Some(found), rare!("Linux 5.7"));
 }
 
 fn programs(rows: &mut Rows, caller: Caller) {
-    rows.group = "helpers";
+    rows.group = rare!("helpers");
     for (name, hint) in [
-        ("pasta", "the package passt, for --network pasta"),
-        ("newuidmap", "the package uidmap, for --map-users without root privilege"),
-        ("newgidmap", "the package uidmap, for --map-groups without root privilege"),
+        (rare!("pasta"), rare!("the package passt, for --network pasta")),
+        (rare!("newuidmap"), rare!("the package uidmap, for --map-users without root privilege")),
+        (rare!("newgidmap"), rare!("the package uidmap, for --map-groups without root privilege")),
     ] {
-        rows.add_words(name, probes::program(name).unwrap_or_default(), hint);
+        rows.add_words(name, probes::program(name.text()).unwrap_or_default(), hint);
     }
-    for (name, path) in [("user ids", c"/etc/subuid"), ("group ids", c"/etc/subgid")] {
+    for (name, path) in [(rare!("user ids"), c"/etc/subuid"), (rare!("group ids"), c"/etc/subgid")]
+    {
         let count = lookup::subordinate_ids(path, caller);
         let found = if count > 0 { Ok(()) } else { Err(Errno::NOENT) };
-        let hint = "a line such as USER:100000:65536 in /etc/subuid and in /etc/subgid";
+        let hint = rare!("a line such as USER:100000:65536 in /etc/subuid and in /etc/subgid");
         rows.add(name, Some(found), hint);
         let mut text = Text::new();
         text.push_number(count).push(" in ").push_name(path.to_bytes());

@@ -1,6 +1,7 @@
 //! The result of a check, for people and for programs.
 
 use super::{Form, Row};
+use crate::rare::Rare;
 use crate::text::Text;
 
 /// The columns: the answer, and what else is known.
@@ -16,14 +17,14 @@ pub fn print(rows: &[Row], form: Form) -> Text {
 
 fn lines(rows: &[Row], colored: bool) -> Text {
     let mut text = Text::new();
-    let mut group = "";
+    let mut group = Rare::NONE;
     for row in rows {
         if row.group != group {
             group = row.group;
-            text.push(group).push("\n");
+            text.say(group).push("\n");
         }
         let start = text.len();
-        text.push("  ").push(row.name).pad(start, ANSWER_COLUMN);
+        text.push("  ").say(row.name).pad(start, ANSWER_COLUMN);
         let (color, answer) = match row.works {
             Some(true) => ("\x1b[32m", "yes"),
             Some(false) => ("\x1b[31m", "no"),
@@ -48,8 +49,8 @@ fn json(rows: &[Row]) -> Text {
     text.push(",\"checks\":[");
     for (index, row) in rows.iter().enumerate() {
         text.push(if index > 0 { ",{" } else { "{" });
-        text.push("\"group\":").push_json(row.group.as_bytes());
-        text.push(",\"name\":").push_json(row.name.as_bytes());
+        text.push("\"group\":").push_json(row.group.bytes());
+        text.push(",\"name\":").push_json(row.name.bytes());
         text.push(",\"works\":").push(match row.works {
             Some(true) => "true",
             Some(false) => "false",

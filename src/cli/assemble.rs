@@ -91,15 +91,20 @@ pub fn assemble<'a>(
 fn source<'a>(settings: &Settings<'a>) -> Result<Source<'a>, Error<'a>> {
     if let Some(list) = settings.programs {
         if settings.rootfs.or(settings.image).is_some() {
-            let why = "the root is made of programs, or is a directory, or an image";
-            return Err(Error::usage("option", b"--programs", why, b"leave the others out"));
+            let why = rare!("the root is made of programs, or is a directory, or an image");
+            return Err(Error::usage(
+                rare!("option"),
+                b"--programs",
+                why,
+                rare!("leave the others out").bytes(),
+            ));
         }
         return Ok(Source::Programs(Programs { list, pieces: Vec::new() }));
     }
     match (settings.rootfs, settings.image) {
         (Some(_), Some(_)) => {
-            let why = "the root is a directory or an image, not both";
-            Err(Error::usage("option", b"--image", why, b"leave --rootfs out"))
+            let why = rare!("the root is a directory or an image, not both");
+            Err(Error::usage(rare!("option"), b"--image", why, rare!("leave --rootfs out").bytes()))
         }
         (None, Some(_)) => Ok(Source::Layers(Layers::default())),
         (directory, None) => Ok(Source::Directory(directory.unwrap_or(c"rootfs"))),
@@ -112,7 +117,7 @@ fn user<'a>(settings: &Settings<'a>) -> Result<Option<User>, Error<'a>> {
     let user = User::parse(typed.to_bytes());
     let refused = || match by_short(OPTIONS, b'u') {
         Some(entry) => option_value_error(entry, typed, OTHER_FORM),
-        None => Error::usage("option", b"--user", OTHER_FORM, b""),
+        None => Error::usage(rare!("option"), b"--user", OTHER_FORM, b""),
     };
     user.map(Some).ok_or_else(refused)
 }
@@ -141,8 +146,13 @@ fn namespaces<'a>(settings: &Settings<'a>) -> Result<Namespaces, Error<'a>> {
             continue;
         }
         if shared.contains(kind) {
-            let hint = b"take it out of --share";
-            return Err(Error::usage("option", option.as_bytes(), "needs what is shared", hint));
+            let hint = rare!("take it out of --share").bytes();
+            return Err(Error::usage(
+                rare!("option"),
+                option.as_bytes(),
+                rare!("needs what is shared"),
+                hint,
+            ));
         }
         kinds = kinds.and(kind);
     }
@@ -158,9 +168,9 @@ fn namespaces<'a>(settings: &Settings<'a>) -> Result<Namespaces, Error<'a>> {
 fn check_joins<'a>(isolation: &Isolation<'a>) -> Result<(), Error<'a>> {
     let makes = |kind| isolation.namespaces.contains(kind);
     if isolation.joins(Namespaces::USER) && makes(Namespaces::PID) {
-        let hint = b"join the process namespace that belongs to it, too";
-        let why = "a new process namespace cannot be had in a user namespace that is joined";
-        return Err(Error::usage("option", b"--join", why, hint));
+        let hint = rare!("join the process namespace that belongs to it, too").bytes();
+        let why = rare!("a new process namespace cannot be had in a user namespace that is joined");
+        return Err(Error::usage(rare!("option"), b"--join", why, hint));
     }
     Ok(())
 }
@@ -174,12 +184,12 @@ fn check_id_mapped<'a>(
     if !settings.mounts.iter().any(is_mapped) || isolation.namespaces.contains(Namespaces::USER) {
         return Ok(());
     }
-    let why = "idmap is of use with users of the container's own";
+    let why = rare!("idmap is of use with users of the container's own");
     Err(Error::usage(
-        "option",
+        rare!("option"),
         b"--volume",
         why,
-        b"--map-users and --map-groups, or --isolate user",
+        rare!("--map-users and --map-groups, or --isolate user").bytes(),
     ))
 }
 

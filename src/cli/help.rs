@@ -1,81 +1,22 @@
 //! What `--help` and `--version` print.
 
-use super::options::{Entry, OPTIONS, ROOTFS_OPTIONS};
+use crate::rare::Rare;
 use crate::text::Text;
-
-const HEAD: &str = "\
-mini-container runs a program in a root directory of its own.
-
-  mini-container [OPTIONS] PROGRAM [ARG...]
-  mini-container rootfs [OPTIONS] PROGRAM...   make a root directory: rootfs --help
-  mini-container check [--json]                what this host can do
-  mini-container COMMAND [OPTIONS] ID          an OCI runtime: create --help
-
-PROGRAM is looked up inside the root; without a slash, in the PATH that it will have.
-
-";
-
-const TAIL: &str = "
-More about the options is in the README.
-
-Without root privilege, a user namespace is made in which the caller is root
-(with --user: in which the caller is that user).
-
-exit status: the program's own; 128+N if signal N ended it; 125 if mini-container
-failed; 126 if the program could not be executed; 127 if it, or the interpreter
-that it needs, was not found.
-
-  mini-container /bin/bash              a shell in ./rootfs
-  mini-container -r / --read-only sh    one that cannot write to this system
-  mini-container --all -t /bin/bash     one that is isolated in every way
-";
-
-const ROOTFS_HEAD: &str = "\
-mini-container rootfs makes a root directory.
-
-  mini-container rootfs [-o DIR] [--with PATH]... [--etc] PROGRAM...
-  mini-container rootfs [-o DIR] --image FILE [--platform P] [--tag T]
-  mini-container rootfs --prune
-
-The first copies programs of this system, and what their files say that they need;
-what a program loads by itself (plugins, modules, data) is added by --with. The
-second unpacks an image. The third removes what was unpacked to run images.
-
-";
-
-/// The column in which the descriptions begin.
-const COLUMN: usize = 32;
 
 /// The whole help.
 pub fn help() -> Text {
-    let mut text = Text::new();
-    text.push(HEAD);
-    push_options(&mut text, OPTIONS);
-    text.push(TAIL);
-    text
+    page(rare!(file "cli/help.txt"))
 }
 
 /// The help of the command `rootfs`.
 pub fn rootfs() -> Text {
-    let mut text = Text::new();
-    text.push(ROOTFS_HEAD);
-    push_options(&mut text, ROOTFS_OPTIONS);
-    text
+    page(rare!(file "cli/rootfs.txt"))
 }
 
-fn push_options(text: &mut Text, table: &[Entry]) {
-    for entry in table {
-        let start = text.len();
-        match entry.short {
-            Some(letter) => text.push("  -").push_name(&[letter]).push(", "),
-            None => text.push("      "),
-        };
-        text.push(entry.long());
-        if let Some(value) = entry.value() {
-            text.push(" ").push(value);
-        }
-        text.pad(start, COLUMN).push(entry.help()).push("\n");
-    }
+fn page(page: Rare) -> Text {
+    let mut text = Text::new();
+    text.say(page);
+    text
 }
 
 /// The name and the version.
@@ -87,14 +28,28 @@ pub fn version() -> Text {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::{Entry, OPTIONS, ROOTFS_OPTIONS};
     use super::*;
 
     #[test]
-    fn the_help_names_every_option_and_fits_a_terminal() {
+    fn the_help_has_a_line_for_each_option_in_the_order_of_the_table_and_fits_a_terminal() {
         for (text, table) in [(help(), OPTIONS), (rootfs(), ROOTFS_OPTIONS)] {
             let help = std::str::from_utf8(text.as_bytes()).unwrap();
-            for entry in table {
-                assert!(help.contains(entry.long()));
+            let letter = |entry: &Entry| {
+                entry.short.map_or("    ".into(), |short| format!("-{}, ", short as char))
+            };
+            let lines =
+                help.lines().filter(|line| line.starts_with("  ") && line.get(6..8) == Some("--"));
+            let lines: Vec<&str> = lines.collect();
+            assert_eq!(lines.len(), table.len());
+            for (line, entry) in lines.iter().zip(table) {
+                let (written, meaning) = entry.help();
+                let written = std::str::from_utf8(written).unwrap();
+                let begin = format!("  {}{written} ", letter(entry));
+                assert!(line.starts_with(&begin), "{line}");
+                assert_eq!(line.as_bytes()[32.min(begin.len())..].trim_ascii_start(), meaning);
+                let value = written.strip_prefix(entry.long).unwrap();
+                assert_eq!(value.len() > 1 && value.starts_with(' '), entry.takes_value, "{line}");
             }
             for line in help.lines() {
                 assert!(line.len() <= 120, "{line}");

@@ -6,15 +6,15 @@ use super::options::Entry;
 pub fn option(table: &'static [Entry], typed: &[u8]) -> Option<&'static Entry> {
     let (changes, entry) = table
         .iter()
-        .map(|entry| (distance(typed, entry.long().as_bytes()), entry))
+        .map(|entry| (distance(typed, entry.long.as_bytes()), entry))
         .min_by_key(|(changes, _)| *changes)?;
     // More than a third wrong is another word, not a slip.
-    let is_a_slip = changes < entry.long().len() / 3;
+    let is_a_slip = changes < entry.long.len() / 3;
     (is_a_slip || is_start(typed, entry)).then_some(entry)
 }
 
 fn is_start(typed: &[u8], entry: &Entry) -> bool {
-    typed.len() > DASHES_AND_TWO && entry.long().as_bytes().starts_with(typed)
+    typed.len() > DASHES_AND_TWO && entry.long.as_bytes().starts_with(typed)
 }
 
 const DASHES_AND_TWO: usize = 4;
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn slips_are_recognised_and_other_words_are_not() {
         let nearest = |typed: &str| {
-            option(OPTIONS, format!("--{typed}").as_bytes()).map(|entry| &entry.long()[2..])
+            option(OPTIONS, format!("--{typed}").as_bytes()).map(|entry| &entry.long[2..])
         };
         assert_eq!(nearest("rotfs"), Some("rootfs"));
         assert_eq!(nearest("volumes"), Some("volume"));

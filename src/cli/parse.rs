@@ -8,6 +8,7 @@ use super::settings::Settings;
 use super::words::{Typed, Words, option_error};
 use crate::container::{Container, Defaults, ImageFile};
 use crate::error::Error;
+use crate::rare::Rare;
 use crate::text::{Text, parts};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -126,8 +127,9 @@ impl<'a> Wanted<'a> {
             defaults.command = command.to_vec();
         }
         if defaults.entrypoint.is_empty() && defaults.command.is_empty() {
-            let hint = b"write one behind the options: mini-container --image FILE PROGRAM";
-            return Err(Error::usage("", b"", "the image names no program", hint));
+            let hint =
+                rare!("write one behind the options: mini-container --image FILE PROGRAM").bytes();
+            return Err(Error::usage(Rare::NONE, b"", rare!("the image names no program"), hint));
         }
         settings.user = None;
         let purpose = settings.purpose;
@@ -151,16 +153,19 @@ impl<'a> Settings<'a> {
         ];
         match given.iter().find(|(is_given, _)| *is_given) {
             None => Ok(()),
-            Some((_, name)) => {
-                Err(option_error(name.as_bytes(), "is about an image", b"--image FILE names it"))
-            }
+            Some((_, name)) => Err(option_error(
+                name.as_bytes(),
+                rare!("is about an image"),
+                rare!("--image FILE names it").bytes(),
+            )),
         }
     }
 }
 
 fn no_program() -> Error<'static> {
-    let usage = b"mini-container [OPTIONS] PROGRAM [ARG...]; --help lists the options";
-    Error::usage("", b"", "no program given", usage)
+    let usage =
+        rare!("mini-container [OPTIONS] PROGRAM [ARG...]; --help lists the options").bytes();
+    Error::usage(Rare::NONE, b"", rare!("no program given"), usage)
 }
 
 /// Words that are commands and not programs: the OCI runtime's.
@@ -178,17 +183,22 @@ fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
 }
 
 fn check_error(word: &CStr) -> Error<'_> {
-    let hint = b"mini-container check [--json]";
-    Error::usage("option", word.to_bytes(), "the command check does not take it", hint)
+    let hint = rare!("mini-container check [--json]").bytes();
+    Error::usage(
+        rare!("option"),
+        word.to_bytes(),
+        rare!("the command check does not take it"),
+        hint,
+    )
 }
 
 fn refuse_command(word: &CStr) -> Result<(), Error<'_>> {
     if !parts(COMMANDS, b' ').any(|command| command == word.to_bytes()) {
         return Ok(());
     }
-    let hint = b"its options stand behind it; to run a program of that name, write -- before it, or its path";
-    let why = "it does not go with the launcher's options";
-    Err(Error::usage("command", word.to_bytes(), why, hint))
+    let hint = rare!("its options stand behind it; to run a program of that name, write -- before it, or its path").bytes();
+    let why = rare!("it does not go with the launcher's options");
+    Err(Error::usage(rare!("command"), word.to_bytes(), why, hint))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::settings::{OTHER_FORM, add_ids, not_empty, option_value_error};
 use super::words::{Typed, Words, option_error};
 use crate::container::{IdMap, ImageFile};
 use crate::error::Error;
+use crate::rare::Rare;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -124,8 +125,14 @@ impl<'a> Settings<'a> {
         let output = self.output.unwrap_or(c"rootfs");
         if let (true, Some(program)) = (purpose != Purpose::Programs, programs.first()) {
             let hint =
-                b"programs are copied from this system, and then without --image and --prune";
-            return Err(Error::usage("program", program.to_bytes(), "is not needed here", hint));
+                rare!("programs are copied from this system, and then without --image and --prune")
+                    .bytes();
+            return Err(Error::usage(
+                rare!("program"),
+                program.to_bytes(),
+                rare!("is not needed here"),
+                hint,
+            ));
         }
         match (purpose, self.image) {
             (Purpose::Image, Some(file)) => Ok(Rootfs::Image {
@@ -137,8 +144,9 @@ impl<'a> Settings<'a> {
             }),
             (Purpose::Prune, _) => Ok(Rootfs::Prune { keep: self.keep }),
             _ if programs.is_empty() && self.with.is_empty() && !self.etc => {
-                let hint = b"mini-container rootfs [-o DIR] PROGRAM..., or --image FILE";
-                Err(Error::usage("", b"", "no program given", hint))
+                let hint =
+                    rare!("mini-container rootfs [-o DIR] PROGRAM..., or --image FILE").bytes();
+                Err(Error::usage(Rare::NONE, b"", rare!("no program given"), hint))
             }
             _ => Ok(Rootfs::Programs {
                 output,
@@ -170,13 +178,17 @@ impl<'a> Settings<'a> {
                 continue;
             }
             let entry = ROOTFS_OPTIONS.iter().find(|entry| entry.name == name);
-            let long = entry.map_or("", Entry::long);
-            let (why, hint): (_, &[u8]) = match with {
-                Purpose::Programs => ("is about programs of this system", b"not about an image"),
-                Purpose::Image => ("is about an image", b"--image FILE names it, without --prune"),
-                Purpose::Prune => ("is about what was kept", b"--prune removes it"),
+            let long = entry.map_or("", |entry| entry.long);
+            let (why, hint) = match with {
+                Purpose::Programs => {
+                    (rare!("is about programs of this system"), rare!("not about an image"))
+                }
+                Purpose::Image => {
+                    (rare!("is about an image"), rare!("--image FILE names it, without --prune"))
+                }
+                Purpose::Prune => (rare!("is about what was kept"), rare!("--prune removes it")),
             };
-            return Err(option_error(long.as_bytes(), why, hint));
+            return Err(option_error(long.as_bytes(), why, hint.bytes()));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::container::{
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
+use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
@@ -144,7 +145,7 @@ impl<'a> Settings<'a> {
             Name::Join => {
                 let join = Join::parse(value).ok_or_else(other_form)?;
                 if self.joined.iter().any(|other| other.kind == join.kind) {
-                    return Err(refused("only one namespace of a kind can be joined"));
+                    return Err(refused(rare!("only one namespace of a kind can be joined")));
                 }
                 self.joined.push(join);
             }
@@ -214,7 +215,11 @@ impl<'a> Settings<'a> {
         let mount =
             mount.map_err(|error| option_value_error(entry, value, mount_refusal(error)))?;
         if !insert_mount(&mut self.mounts, mount) {
-            return Err(option_value_error(entry, value, "something is mounted there already"));
+            return Err(option_value_error(
+                entry,
+                value,
+                rare!("something is mounted there already"),
+            ));
         }
         Ok(())
     }
@@ -293,29 +298,35 @@ fn mode(text: &[u8]) -> Option<Mode> {
 }
 
 /// What is wrong with a value, with the option's own name in front of it.
-pub fn option_value_error<'a>(entry: &Entry, value: &CStr, why: &'static str) -> Error<'a> {
+pub fn option_value_error<'a>(entry: &Entry, value: &CStr, why: Rare) -> Error<'a> {
     let mut typed = Text::new();
-    typed.push(entry.long()).push(" '").push_name(value.to_bytes()).push("'");
+    typed.push(entry.long).push(" '").push_name(value.to_bytes()).push("'");
     option_error(typed.leak(), why, usage(entry))
 }
 
-pub const OTHER_FORM: &str = "the value is of another form";
-const UNKNOWN_KIND: &str = "there is no such isolation";
-const UNKNOWN_CAPABILITY: &str = "there is no such capability";
+pub const OTHER_FORM: Rare = rare!("the value is of another form");
+const UNKNOWN_KIND: Rare = rare!("there is no such isolation");
+const UNKNOWN_CAPABILITY: Rare = rare!("there is no such capability");
 
-fn mount_refusal(error: MountError) -> &'static str {
+fn mount_refusal(error: MountError) -> Rare {
     match error {
         MountError::Form => OTHER_FORM,
         MountError::Option => {
-            "a volume has no such option (ro, rw, nosuid, nodev, noexec, bind, rbind, private, \
+            rare!(
+                "a volume has no such option (ro, rw, nosuid, nodev, noexec, bind, rbind, private, \
              slave, shared, idmap, U)"
+            )
         }
         MountError::TmpfsOption => {
-            "a tmpfs has no such option (size=, nr_inodes=, mode=, uid=, gid=, ro, exec, suid, dev)"
+            rare!(
+                "a tmpfs has no such option (size=, nr_inodes=, mode=, uid=, gid=, ro, exec, suid, dev)"
+            )
         }
-        MountError::Relative => "the place inside the container begins with a slash",
-        MountError::Root => "that place is the root itself, which --rootfs names",
-        MountError::DeviceAccess => "a device can be had with rwm only: less takes a device cgroup",
+        MountError::Relative => rare!("the place inside the container begins with a slash"),
+        MountError::Root => rare!("that place is the root itself, which --rootfs names"),
+        MountError::DeviceAccess => {
+            rare!("a device can be had with rwm only: less takes a device cgroup")
+        }
     }
 }
 

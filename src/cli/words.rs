@@ -4,6 +4,7 @@
 use super::nearest;
 use super::options::{Entry, by_long, by_short};
 use crate::error::Error;
+use crate::rare::Rare;
 use crate::text::{Text, cut};
 use core::ffi::CStr;
 
@@ -65,11 +66,11 @@ impl<'a> Words<'a> {
     fn long(&mut self, word: &'a CStr) -> Result<Typed<'a>, Error<'a>> {
         let (typed, value) = cut(word.to_bytes(), b'=');
         let entry = by_long(self.table, typed).ok_or_else(|| unknown_long(self.table, typed))?;
-        match (entry.value(), value) {
-            (None, None) => Ok(Typed::Option(entry, c"")),
-            (None, Some(_)) => Err(option_error(typed, "takes no value", b"")),
-            (Some(_), Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
-            (Some(_), None) => self.value(entry, typed),
+        match (entry.takes_value, value) {
+            (false, None) => Ok(Typed::Option(entry, c"")),
+            (false, Some(_)) => Err(option_error(typed, rare!("takes no value"), b"")),
+            (true, Some(_)) => Ok(Typed::Option(entry, tail(word, typed.len() + 1))),
+            (true, None) => self.value(entry, typed),
         }
     }
 
@@ -79,21 +80,18 @@ impl<'a> Words<'a> {
         let typed = self.current.to_bytes();
         let letter = cluster.to_bytes().first().copied();
         let letter = letter.and_then(|letter| by_short(self.table, letter));
-        let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP))?;
+        let entry = letter.ok_or_else(|| option_error(typed, UNKNOWN, HELP.bytes()))?;
         let behind = tail(cluster, 1);
-        match entry.value() {
-            None => {
-                self.cluster = behind;
-                Ok(Typed::Option(entry, c""))
-            }
-            Some(_) if !behind.is_empty() => Ok(Typed::Option(entry, behind)),
-            Some(_) => self.value(entry, typed),
+        if !entry.takes_value {
+            self.cluster = behind;
+            return Ok(Typed::Option(entry, c""));
         }
+        if behind.is_empty() { self.value(entry, typed) } else { Ok(Typed::Option(entry, behind)) }
     }
 
     fn value(&mut self, entry: &'static Entry, typed: &'a [u8]) -> Result<Typed<'a>, Error<'a>> {
         let value = self.take();
-        let missing = || option_error(typed, "needs a value", usage(entry));
+        let missing = || option_error(typed, rare!("needs a value"), usage(entry));
         value.map(|value| Typed::Option(entry, value)).ok_or_else(missing)
     }
 }
@@ -101,29 +99,29 @@ impl<'a> Words<'a> {
 /// How the option is written and what it is for, as a hint.
 pub fn usage(entry: &Entry) -> &'static [u8] {
     let mut hint = Text::new();
-    hint.push(entry.long()).push(" ").push(entry.value().unwrap_or_default()).push(": ");
-    hint.push(entry.help());
+    let (written, meaning) = entry.help();
+    hint.push_name(written).push(": ").push_name(meaning);
     hint.leak()
 }
 
-const UNKNOWN: &str = "there is no such option";
-const HELP: &[u8] = b"mini-container --help lists the options";
+const UNKNOWN: Rare = rare!("there is no such option");
+const HELP: Rare = rare!("mini-container --help lists the options");
 
 fn unknown_long<'a>(table: &'static [Entry], typed: &'a [u8]) -> Error<'a> {
     let hint = match nearest::option(table, typed) {
         Some(entry) => {
             let mut hint = Text::new();
-            hint.push("the nearest is ").push(entry.long());
+            hint.say(rare!("the nearest is ")).push(entry.long);
             hint.leak()
         }
-        None => HELP,
+        None => HELP.bytes(),
     };
     option_error(typed, UNKNOWN, hint)
 }
 
 /// An option that cannot stand as it was typed.
-pub fn option_error<'a>(typed: &'a [u8], why: &'static str, hint: &'a [u8]) -> Error<'a> {
-    Error::usage("option", typed, why, hint)
+pub fn option_error<'a>(typed: &'a [u8], why: Rare, hint: &'a [u8]) -> Error<'a> {
+    Error::usage(rare!("option"), typed, why, hint)
 }
 
 /// The string behind its first `start` bytes, which it has.

@@ -27,7 +27,7 @@ const MEMBERS_MAX: usize = 4096;
 const HEAD_BYTES: usize = 2048;
 const BLOCK_BYTES: u64 = 512;
 
-pub static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+pub static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// Lists what is in the archive, as long as it can be a layout: none of those has so many members, nor
 /// any that lies so deep, as a root filesystem.
@@ -41,7 +41,7 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
     let mut head = Head { file, place: &place, end: bytes, bytes: Vec::new(), used: 0 };
     let mut reader = Reader::new(&mut head);
     let mut entry = Entry::default();
-    while reader.next(&mut entry).map_err(|failure| damaged(&failure))? {
+    while reader.next(&mut entry).map_err(damaged)? {
         let target = match entry.kind {
             Kind::Link | Kind::HardLink => Some(entry.target.clone()),
             _ => None,
@@ -57,7 +57,7 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
     }
     // Nobody leaves the mark of the end out here, so it is cut off.
     if !reader.has_end() {
-        return Err(damaged(&CUT_OFF));
+        return Err(damaged(CUT_OFF));
     }
     Ok(Some(members))
 }
@@ -106,12 +106,18 @@ fn is_deep(name: &[u8]) -> bool {
         && !name.starts_with(b"blobs/")
 }
 
-fn damaged(failure: &Failure) -> Error<'static> {
-    let why = match *failure {
+fn damaged(failure: Failure) -> Error<'static> {
+    let why = match failure {
         Failure::System(errno) => Why::Errno(errno),
-        _ => Why::Text("it is no tar archive that is whole"),
+        _ => Why::Text(rare!("it is no tar archive that is whole")),
     };
-    Error::new("read", b"the image", why, b"it may have been cut off on its way", status::FAILED)
+    Error::new(
+        rare!("read"),
+        b"the image",
+        why,
+        rare!("it may have been cut off on its way").bytes(),
+        status::FAILED,
+    )
 }
 
 /// A name as it is meant.

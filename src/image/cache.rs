@@ -14,6 +14,7 @@ use super::unpack::Owners;
 use crate::container::{environment, keep};
 use crate::error::{Cure, Doing, Error, Object, Operation};
 use crate::kernel::caller::Caller;
+use crate::rare::Rare;
 use crate::text::{Text, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -61,17 +62,18 @@ pub(super) const FILES: &CStr = c"files";
 const OWN: &CStr = c"mini-container";
 
 static OPEN: Operation = Operation {
-    words: "open the cache of images",
+    words: rare!("open the cache of images"),
     on: Object::Target,
     cures: &[
         (Errno::ROFS, Cure::Words(ELSEWHERE)),
         (Errno::ACCESS, Cure::Words(ELSEWHERE)),
         (Errno::PERM, Cure::Words(ELSEWHERE)),
-        (Errno::NOSPC, Cure::Words("mini-container rootfs --prune makes room in it")),
+        (Errno::NOSPC, Cure::Words(rare!("mini-container rootfs --prune makes room in it"))),
     ],
 };
-const ELSEWHERE: &str = "the variable XDG_CACHE_HOME names another folder for it";
-static MAKE: Operation = Operation { on: Object::Target, ..Operation::new("keep the layer") };
+const ELSEWHERE: Rare = rare!("the variable XDG_CACHE_HOME names another folder for it");
+static MAKE: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("keep the layer")) };
 
 /// The folder of caches, as an absolute path; the XDG Base Directory Specification.
 fn folder(variables: &[&CStr], is_root: bool) -> Result<Vec<u8>, Error<'static>> {
@@ -86,8 +88,8 @@ fn folder(variables: &[&CStr], is_root: bool) -> Result<Vec<u8>, Error<'static>>
         return Ok(b"/var/cache".to_vec());
     }
     let mut path = absolute(b"HOME").ok_or_else(|| {
-        let hint = b"HOME or XDG_CACHE_HOME names one";
-        Error::usage("", b"", "no folder is known to unpack images in", hint)
+        let hint = rare!("HOME or XDG_CACHE_HOME names one").bytes();
+        Error::usage(Rare::NONE, b"", rare!("no folder is known to unpack images in"), hint)
     })?;
     path.extend_from_slice(b"/.cache");
     Ok(path)
@@ -301,7 +303,7 @@ pub(super) fn said<T>(
 ) -> Result<T, Error<'static>> {
     result.doing(operation).map_err(|fault| {
         let hint = match fault.cure() {
-            Some(Cure::Words(words)) => words.as_bytes(),
+            Some(Cure::Words(words)) => words.bytes(),
             _ => b"",
         };
         fault.into_error(name.to_bytes().to_vec().leak(), hint)

@@ -7,6 +7,7 @@ use super::store::named;
 use crate::container::{Defaults, environment, keep, signal};
 use crate::error::{Error, Why};
 use crate::json::{Object, as_str, list, object, text, texts};
+use crate::rare::Rare;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -32,11 +33,11 @@ const PATH: &CStr = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 ///
 /// What cannot be used as it is.
 pub fn read(top: &'static Object<'static>, name: &[u8]) -> Result<Config, Error<'static>> {
-    let wrong = |why| named("read the configuration", name, Why::Text(why));
+    let wrong = |why| named(rare!("read the configuration"), name, Why::Text(why));
     let mut layers = Vec::new();
     for value in list(object(top, "rootfs"), "diff_ids") {
         let digest = as_str(value).and_then(|text| Digest::parse(text.as_bytes()));
-        layers.push(digest.ok_or_else(|| wrong("a diff_id is no SHA-256"))?);
+        layers.push(digest.ok_or_else(|| wrong(rare!("a diff_id is no SHA-256")))?);
     }
     let config = object(top, "config");
     let strings = |name| strings(texts(config, name)).ok_or_else(|| wrong(NUL));
@@ -51,7 +52,7 @@ pub fn read(top: &'static Object<'static>, name: &[u8]) -> Result<Config, Error<
         stop_signal: signal(stop_signal.to_bytes()),
     };
     if is_said(&stop_signal) && defaults.stop_signal.is_none() {
-        return Err(wrong("its StopSignal is no signal"));
+        return Err(wrong(rare!("its StopSignal is no signal")));
     }
     if environment::value(&defaults.environment, b"PATH").is_none() {
         defaults.environment.push(PATH);
@@ -60,7 +61,7 @@ pub fn read(top: &'static Object<'static>, name: &[u8]) -> Result<Config, Error<
     Ok(Config { defaults, user, platform: Platform::of(top), layers })
 }
 
-const NUL: &str = "there is a NUL in a text of it";
+const NUL: Rare = rare!("there is a NUL in a text of it");
 
 fn strings(texts: Vec<&str>) -> Option<Vec<&'static CStr>> {
     let mut strings = Vec::new();
@@ -77,7 +78,7 @@ mod tests {
     use rustix::process::Signal;
 
     fn config(text: &'static str) -> Result<Config, String> {
-        let value = Box::leak(Box::new(json::parse(text.as_bytes(), "read").unwrap()));
+        let value = Box::leak(Box::new(json::parse(text.as_bytes(), rare!("read")).unwrap()));
         let error = |error: Error<'_>| String::from_utf8_lossy(error.render().as_bytes()).into();
         read(json::as_object(Some(value)), b"config").map_err(error)
     }

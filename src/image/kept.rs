@@ -7,6 +7,7 @@ use super::entry::{exists, hold, list, make_and_open, make_folder};
 use super::remove::remove_tree;
 use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
+use crate::rare::Rare;
 use crate::text::Text;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -15,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, Uid, fchmod, fchown, s
 use rustix::io::Errno;
 
 static KEEP: Operation = Operation { on: Object::Target, ..Operation::new(DOING) };
-const DOING: &str = "keep what is written as";
+const DOING: Rare = rare!("keep what is written as");
 
 impl Cache {
     /// Where what is kept under a name is.
@@ -49,8 +50,8 @@ impl Cache {
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let bytes = name.to_bytes();
         if !bytes.iter().all(is_name) || bytes.starts_with(b".") || bytes.len() > NAME_BYTES_MAX {
-            let hint = b"letters, digits, and . _ - behind the first";
-            return Err(refused(name, "that is no name for it", hint));
+            let hint = rare!("letters, digits, and . _ - behind the first").bytes();
+            return Err(refused(name, rare!("that is no name for it"), hint));
         }
         said(make_folder(&self.kept, name), &KEEP, name)?;
         let entry = self.hold_kept(name)?;
@@ -60,8 +61,10 @@ impl Cache {
             return Ok(());
         }
         if said(has_image(&entry), &KEEP, name)? {
-            let hint = b"another name, or remove it: mini-container rootfs --prune --keep NAME";
-            return Err(refused(name, "it is of another image", hint));
+            let hint =
+                rare!("another name, or remove it: mini-container rootfs --prune --keep NAME")
+                    .bytes();
+            return Err(refused(name, rare!("it is of another image"), hint));
         }
         make(&entry)?;
         said(make_folder(&entry, image), &KEEP, name)
@@ -74,16 +77,16 @@ impl Cache {
     /// That another one uses it.
     pub fn hold_kept(&self, name: &CStr) -> Result<OwnedFd, Error<'static>> {
         match hold(&self.kept, name, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => Err(refused(name, "another container uses it", b"")),
+            Err(Errno::WOULDBLOCK) => Err(refused(name, rare!("another container uses it"), b"")),
             answer => {
-                let gone = || refused(name, "it is not there any more", b"");
+                let gone = || refused(name, rare!("it is not there any more"), b"");
                 said(answer, &KEEP, name)?.ok_or_else(gone)
             }
         }
     }
 }
 
-fn refused(name: &CStr, why: &'static str, hint: &'static [u8]) -> Error<'static> {
+fn refused(name: &CStr, why: Rare, hint: &'static [u8]) -> Error<'static> {
     let name = name.to_bytes().to_vec().leak();
     Error::new(DOING, name, Why::Text(why), hint, status::FAILED)
 }

@@ -8,6 +8,7 @@ use super::store::{Store, named};
 use crate::container::ImageFile;
 use crate::error::{Error, Why, status};
 use crate::json::{self, Object, Value, as_object, as_str, list, object, text, texts};
+use crate::rare::Rare;
 use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -61,8 +62,8 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
         wanted.platform.map_or(Some(Platform::HERE), |typed| Platform::parse(typed.to_bytes()));
     let Some(platform) = typed else {
         let typed = wanted.platform.unwrap_or_default().to_bytes();
-        let hint = b"--platform OS/ARCH[/VARIANT], such as linux/arm64";
-        return Err(Error::usage("platform", typed, "is of another form", hint));
+        let hint = rare!("--platform OS/ARCH[/VARIANT], such as linux/arm64").bytes();
+        return Err(Error::usage(rare!("platform"), typed, rare!("is of another form"), hint));
     };
     if store.root().is_some() {
         let content = None;
@@ -78,13 +79,13 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
     let is_said = !image.config.platform.is_unknown();
     if wanted.platform.is_some() && is_said && !image.config.platform.is(&platform) {
         let mut hint = Text::new();
-        image.config.platform.push_to(hint.push("it is for "));
-        let (file, why) = (wanted.file.to_bytes(), "has no image for this platform");
-        return Err(Error::usage("image", file, why, hint.leak()));
+        image.config.platform.push_to(hint.say(rare!("it is for ")));
+        let (file, why) = (wanted.file.to_bytes(), rare!("has no image for this platform"));
+        return Err(Error::usage(rare!("image"), file, why, hint.leak()));
     }
     if image.layers.len() != image.config.layers.len() {
-        let why = "the manifest and the configuration disagree on how many layers there are";
-        return Err(named("read the image", wanted.file.to_bytes(), Why::Text(why)));
+        let why = rare!("the manifest and the configuration disagree on how many layers there are");
+        return Err(named(rare!("read the image"), wanted.file.to_bytes(), Why::Text(why)));
     }
     Ok(image)
 }
@@ -97,13 +98,13 @@ fn candidates<'a>(store: &Store, file: &'a [u8]) -> Result<Vec<Candidate>, Error
         add_index(store, index, &[], DEPTH_MAX, &mut found)?;
     } else {
         if store.find(DOCKER_MANIFEST)?.is_none() {
-            let why = "it has neither oci-layout nor manifest.json, and so is no image";
-            let hint = b"a root directory is run with --rootfs";
-            return Err(Error::usage("image", file, why, hint));
+            let why = rare!("it has neither oci-layout nor manifest.json, and so is no image");
+            let hint = rare!("a root directory is run with --rootfs").bytes();
+            return Err(Error::usage(rare!("image"), file, why, hint));
         }
         let text = store.read(DOCKER_MANIFEST)?;
         let Value::Array(entries) = value(text)? else {
-            return Err(named("read", DOCKER_MANIFEST, Why::Text("it is no list")));
+            return Err(named(rare!("read"), DOCKER_MANIFEST, Why::Text(rare!("it is no list"))));
         };
         for entry in entries {
             let entry = as_object(Some(entry));
@@ -158,7 +159,11 @@ fn add_index(
             | "application/vnd.docker.distribution.manifest.list.v2+json" => {
                 if depth == 0 {
                     let name = blob_name(&digest);
-                    return Err(named("read", &name, Why::Text("too many indexes in each other")));
+                    return Err(named(
+                        rare!("read"),
+                        &name,
+                        Why::Text(rare!("too many indexes in each other")),
+                    ));
                 }
                 let inner = load(store, &blob_name(&digest), Some(digest))?;
                 add_index(store, inner, &names, depth - 1, found)?;
@@ -171,7 +176,11 @@ fn add_index(
             _ => {}
         }
         if found.len() > CANDIDATES_MAX {
-            return Err(named("read", OCI_INDEX, Why::Text("it lists too many images")));
+            return Err(named(
+                rare!("read"),
+                OCI_INDEX,
+                Why::Text(rare!("it lists too many images")),
+            ));
         }
     }
     Ok(())
@@ -200,7 +209,9 @@ fn choose<'c, 'a>(
         match chosen {
             // Of one name, the first counts.
             Some(before) if before.is(candidate) || before.names == candidate.names => {}
-            Some(_) => return Err(absent(wanted, "has several images", candidates, Say::Names)),
+            Some(_) => {
+                return Err(absent(wanted, rare!("has several images"), candidates, Say::Names));
+            }
             None => chosen = Some(candidate),
         }
     }
@@ -208,10 +219,10 @@ fn choose<'c, 'a>(
     let only = elsewhere.filter(|_| others == 1 && wanted.platform.is_none());
     chosen.or(only).ok_or_else(|| match others {
         0 if candidates.is_empty() => {
-            absent(wanted, "has no image in it", candidates, Say::Nothing)
+            absent(wanted, rare!("has no image in it"), candidates, Say::Nothing)
         }
-        0 => absent(wanted, "has no image of this name", candidates, Say::Names),
-        _ => absent(wanted, "has no image for this platform", candidates, Say::Platforms),
+        0 => absent(wanted, rare!("has no image of this name"), candidates, Say::Names),
+        _ => absent(wanted, rare!("has no image for this platform"), candidates, Say::Platforms),
     })
 }
 
@@ -240,29 +251,24 @@ enum Say {
     Platforms,
 }
 
-fn absent<'a>(
-    wanted: &ImageFile<'a>,
-    why: &'static str,
-    candidates: &[Candidate],
-    say: Say,
-) -> Error<'a> {
+fn absent<'a>(wanted: &ImageFile<'a>, why: Rare, candidates: &[Candidate], say: Say) -> Error<'a> {
     let mut hint = Text::new();
     match say {
         Say::Nothing => {}
         Say::Names => {
-            hint.push("--tag names one:");
+            hint.say(rare!("--tag names one:"));
             for name in candidates.iter().flat_map(|candidate| &candidate.names) {
                 hint.push(" ").push_name(name.as_bytes());
             }
         }
         Say::Platforms => {
-            hint.push("--platform names one:");
+            hint.say(rare!("--platform names one:"));
             for candidate in candidates.iter().filter(|other| !other.platform.is_unknown()) {
                 candidate.platform.push_to(hint.push(" "));
             }
         }
     }
-    Error::new("image", wanted.file.to_bytes(), Why::Text(why), hint.leak(), status::FAILED)
+    Error::new(rare!("image"), wanted.file.to_bytes(), Why::Text(why), hint.leak(), status::FAILED)
 }
 
 fn read_oci(store: &Store, digest: Digest) -> Result<Image, Error<'static>> {
@@ -273,7 +279,13 @@ fn read_oci(store: &Store, digest: Digest) -> Result<Image, Error<'static>> {
         ""
         | "application/vnd.oci.image.config.v1+json"
         | "application/vnd.docker.container.image.v1+json" => {}
-        _ => return Err(named("read", &name, Why::Text("it is an artifact, and not an image"))),
+        _ => {
+            return Err(named(
+                rare!("read"),
+                &name,
+                Why::Text(rare!("it is an artifact, and not an image")),
+            ));
+        }
     }
     let digest = digest_of(config)?;
     let config = blob_name(&digest);
@@ -308,8 +320,8 @@ fn text_of(entry: &'static Object<'static>, name: &str) -> &'static [u8] {
 /// The digest in a descriptor.
 fn digest_of(descriptor: &Object<'_>) -> Result<Digest, Error<'static>> {
     let typed = text(descriptor, "digest").as_bytes();
-    let why = Why::Text("only digests of the form sha256:... are known");
-    Digest::parse(typed).ok_or_else(|| named("read the digest", typed, why))
+    let why = Why::Text(rare!("only digests of the form sha256:... are known"));
+    Digest::parse(typed).ok_or_else(|| named(rare!("read the digest"), typed, why))
 }
 
 fn blob_name(digest: &Digest) -> Vec<u8> {
@@ -326,17 +338,17 @@ fn load(
 ) -> Result<&'static Object<'static>, Error<'static>> {
     let text = store.read(name)?;
     if digest.is_some_and(|digest| Digest::of(&text) != digest) {
-        return Err(named("read", name, Why::Text("its content has another digest")));
+        return Err(named(rare!("read"), name, Why::Text(rare!("its content has another digest"))));
     }
     match value(text)? {
         Value::Object(object) => Ok(object),
-        _ => Err(named("read", name, Why::Text("it is no object"))),
+        _ => Err(named(rare!("read"), name, Why::Text(rare!("it is no object")))),
     }
 }
 
 /// What is read from an image is needed until the program ends, as the command line is.
 fn value(text: Vec<u8>) -> Result<&'static Value<'static>, Error<'static>> {
-    Ok(Box::leak(Box::new(json::parse(text.leak(), "read the image,")?)))
+    Ok(Box::leak(Box::new(json::parse(text.leak(), rare!("read the image,"))?)))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use rustix::fs::{AtFlags, Mode, chmodat};
 use store::Store;
 use unpack::{Blob, Destination, Form, Limits, Owners, unpack};
 
-static SET: Operation = Operation { on: Object::Target, ..Operation::new("set up") };
+static SET: Operation = Operation { on: Object::Target, ..Operation::new(rare!("set up")) };
 /// What the root of an image has if it does not say.
 const ROOT_MODE: Mode = Mode::from_raw_mode(0o755);
 

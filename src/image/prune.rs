@@ -5,6 +5,7 @@ use super::entry::{exists, hold, list, open_folder};
 use super::remove::remove_tree;
 use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
+use crate::rare::Rare;
 use crate::text::Text;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -12,9 +13,10 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, renameat, unlinkat};
 use rustix::io::Errno;
 
-static REMOVE: Operation = Operation { on: Object::Target, ..Operation::new("remove the layer") };
+static REMOVE: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("remove the layer")) };
 static REMOVE_KEPT: Operation =
-    Operation { on: Object::Target, ..Operation::new("remove what is kept as") };
+    Operation { on: Object::Target, ..Operation::new(rare!("remove what is kept as")) };
 
 /// What was done.
 #[derive(Default)]
@@ -28,9 +30,9 @@ impl Pruned {
     #[must_use]
     pub fn render(&self) -> Text {
         let mut text = Text::new();
-        text.push("layers removed: ").push_number(self.removed);
+        text.say(rare!("layers removed: ")).push_number(self.removed);
         if self.used > 0 {
-            text.push(", in use: ").push_number(self.used);
+            text.say(rare!(", in use: ")).push_number(self.used);
         }
         text.push("\n");
         text
@@ -62,20 +64,20 @@ pub fn prune(cache: &OwnedFd, kept: Option<&CStr>) -> Result<Pruned, Error<'stat
             && said(exists(&all, name), &REMOVE_KEPT, name)?
         {
             if !said(remove(&all, name), &REMOVE_KEPT, name)? {
-                return Err(refused(name, "a container uses it"));
+                return Err(refused(name, rare!("a container uses it")));
             }
             is_known = true;
         }
     }
     match kept {
-        Some(name) if !is_known => Err(refused(name, "nothing is kept under this name")),
+        Some(name) if !is_known => Err(refused(name, rare!("nothing is kept under this name"))),
         _ => Ok(pruned),
     }
 }
 
-fn refused(name: &CStr, why: &'static str) -> Error<'static> {
+fn refused(name: &CStr, why: Rare) -> Error<'static> {
     let name = name.to_bytes().to_vec().leak();
-    Error::new("remove what is kept as", name, Why::Text(why), b"", status::FAILED)
+    Error::new(rare!("remove what is kept as"), name, Why::Text(why), b"", status::FAILED)
 }
 
 /// What is in a folder, listed before it changes.

@@ -4,6 +4,7 @@
 use super::archive::{Member, READ, members, without_dot};
 use super::digest::Digest;
 use crate::error::{Cure, Doing, Error, Object, Operation, Why, status};
+use crate::rare::Rare;
 use crate::text::read_at;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -50,13 +51,13 @@ impl AsFd for Content<'_> {
 }
 
 static OPEN: Operation = Operation {
-    words: "open the image",
+    words: rare!("open the image"),
     on: Object::Target,
     cures: &[(
         Errno::NOENT,
-        Cure::Words(
-            "it is a file or a folder here; `skopeo copy docker://NAME oci-archive:FILE` gets one",
-        ),
+        Cure::Words(rare!(
+            "it is a file or a folder here; `skopeo copy docker://NAME oci-archive:FILE` gets one"
+        )),
     )],
 };
 
@@ -76,7 +77,7 @@ impl Store {
         let opened = openat(CWD, path, flags, Mode::empty());
         let opened = opened.and_then(|file| fstat(&file).map(|found| (file, found))).doing(&OPEN);
         let hint = |fault: crate::error::Fault| match fault.cure() {
-            Some(Cure::Words(words)) => words.as_bytes(),
+            Some(Cure::Words(words)) => words.bytes(),
             _ => b"",
         };
         let (file, found) =
@@ -85,9 +86,9 @@ impl Store {
             FileType::Directory => Form::Folder,
             FileType::RegularFile => form_of(&file, found.st_size as u64)?,
             _ => {
-                let why = Why::Text("neither a folder nor a file");
+                let why = Why::Text(rare!("neither a folder nor a file"));
                 let on = path.to_bytes();
-                return Err(Error::new("open the image", on, why, b"", status::FAILED));
+                return Err(Error::new(rare!("open the image"), on, why, b"", status::FAILED));
             }
         };
         Ok(Self { file, form, found })
@@ -144,7 +145,7 @@ impl Store {
             Form::Folder => match self.open_below(name) {
                 Ok(content) => Ok(Some(content)),
                 Err(Errno::NOENT) => Ok(None),
-                Err(errno) => Err(named("open", name, Why::Errno(errno))),
+                Err(errno) => Err(named(rare!("open"), name, Why::Errno(errno))),
             },
         }
     }
@@ -189,7 +190,7 @@ impl Store {
     ///
     /// That it is not; open(2).
     pub fn get(&self, name: &[u8]) -> Result<Content<'_>, Error<'static>> {
-        let missing = || named("read", name, Why::Text("the image does not have it"));
+        let missing = || named(rare!("read"), name, Why::Text(rare!("the image does not have it")));
         self.find(name)?.ok_or_else(missing)
     }
 
@@ -201,13 +202,13 @@ impl Store {
     pub fn read(&self, name: &[u8]) -> Result<Vec<u8>, Error<'static>> {
         let content = self.get(name)?;
         if content.bytes > TEXT_BYTES_MAX {
-            return Err(named("read", name, Why::Text("it is too long")));
+            return Err(named(rare!("read"), name, Why::Text(rare!("it is too long"))));
         }
         let mut text = vec![0; content.bytes as usize];
         let filled = read_at(content.as_fd(), content.start, &mut text).doing(&READ);
-        let filled = filled.map_err(|fault| named("read", name, Why::Errno(fault.errno)))?;
+        let filled = filled.map_err(|fault| named(rare!("read"), name, Why::Errno(fault.errno)))?;
         if filled < text.len() {
-            return Err(named("read", name, Why::Text("it is cut off")));
+            return Err(named(rare!("read"), name, Why::Text(rare!("it is cut off"))));
         }
         Ok(text)
     }
@@ -237,7 +238,7 @@ fn beside(name: &[u8], target: &[u8]) -> Vec<u8> {
 
 /// An error about something in the image.
 #[must_use]
-pub fn named(doing: &'static str, name: &[u8], why: Why<'static>) -> Error<'static> {
+pub fn named(doing: Rare, name: &[u8], why: Why<'static>) -> Error<'static> {
     Error::new(doing, name.to_vec().leak(), why, b"", status::FAILED)
 }
 
@@ -251,7 +252,7 @@ fn form_of(file: &OwnedFd, bytes: u64) -> Result<Form, Error<'static>> {
     let filled = filled.map_err(|fault| fault.into_error(b"the image", b""))?;
     let magic = magic.get(..filled).unwrap_or_default();
     if magic.is_empty() {
-        return Err(named("read", b"the image", Why::Text("it is empty")));
+        return Err(named(rare!("read"), b"the image", Why::Text(rare!("it is empty"))));
     }
     if magic.starts_with(GZIP) || magic.starts_with(ZSTD) {
         return Ok(Form::Root);

@@ -12,16 +12,16 @@ use rustix::io::Errno;
 use rustix::process::getpid;
 
 static MAKE: Operation = Operation {
-    words: "make the directory",
+    words: rare!("make the directory"),
     on: Object::Target,
     cures: &[
         (
             Errno::NOTEMPTY,
-            Cure::Words("it is there, with something in it: remove it, or name another"),
+            Cure::Words(rare!("it is there, with something in it: remove it, or name another")),
         ),
-        (Errno::EXIST, Cure::Words("it is there, and no empty directory: name another")),
-        (Errno::NOTDIR, Cure::Words("it is there, and no directory: name another")),
-        (Errno::NOENT, Cure::Words("the folder that it is to lie in has to be there")),
+        (Errno::EXIST, Cure::Words(rare!("it is there, and no empty directory: name another"))),
+        (Errno::NOTDIR, Cure::Words(rare!("it is there, and no directory: name another"))),
+        (Errno::NOENT, Cure::Words(rare!("the folder that it is to lie in has to be there"))),
     ],
 };
 

@@ -3,6 +3,7 @@
 
 use crate::container::{User, number};
 use crate::error::{Error, Why, status};
+use crate::rare::Rare;
 use crate::text::{cut, parts};
 use alloc::vec::Vec;
 use rustix::process::Gid;
@@ -31,7 +32,9 @@ pub fn find<'a>(
     let (name, group_name) = cut(typed, b':');
     let entry = parts(passwd, b'\n').map(Account::of).find(|account| account.is(name));
     let user = entry.as_ref().and_then(|account| account.user).or_else(|| number(name));
-    let user = user.ok_or_else(|| unknown("find the user", name, "the image has no such user"))?;
+    let user = user.ok_or_else(|| {
+        unknown(rare!("find the user"), name, rare!("the image has no such user"))
+    })?;
     let mut groups = Vec::new();
     let of_user = match group_name {
         None | Some(b"") => {
@@ -45,14 +48,18 @@ pub fn find<'a>(
                 let (name, number) = name_and_number(line)?;
                 (name == wanted).then_some(number)
             });
-            let why = "the image has no such group";
+            let why = rare!("the image has no such group");
             known
                 .or_else(|| number(wanted))
-                .ok_or_else(|| unknown("find the group", wanted, why))?
+                .ok_or_else(|| unknown(rare!("find the group"), wanted, why))?
         }
     };
     if user == u32::MAX || of_user == u32::MAX {
-        return Err(unknown("find the user", typed, "the highest number is nobody's"));
+        return Err(unknown(
+            rare!("find the user"),
+            typed,
+            rare!("the highest number is nobody's"),
+        ));
     }
     let home = entry.and_then(|account| account.home).filter(|home| !home.is_empty());
     Ok(Identity { user: User { user, group: of_user }, groups, home })
@@ -102,8 +109,8 @@ fn add_groups(account: &Account<'_>, lines: &[u8], groups: &mut Vec<Gid>) {
     }
 }
 
-fn unknown(doing: &'static str, name: &[u8], why: &'static str) -> Error<'static> {
-    let hint = b"numbers need no names: --user UID[:GID]";
+fn unknown(doing: Rare, name: &[u8], why: Rare) -> Error<'static> {
+    let hint = rare!("numbers need no names: --user UID[:GID]").bytes();
     Error::new(doing, name.to_vec().leak(), Why::Text(why), hint, status::FAILED)
 }
 

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::getpid;
 
 static MAKE: Operation =
-    Operation { on: Object::Target, ..Operation::new("make the root of the run") };
+    Operation { on: Object::Target, ..Operation::new(rare!("make the root of the run")) };
 
 /// The tree of one run.
 pub struct Tree {

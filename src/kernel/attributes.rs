@@ -8,62 +8,67 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 static SCHEDULE: Operation = Operation {
-    words: "set the scheduler",
+    words: rare!("set the scheduler"),
     on: Object::None,
     cures: &[
         (
             Errno::PERM,
-            Cure::Words(
-                "this takes CAP_SYS_NICE on the host, and, in version 1, cpu.realtimeRuntime",
-            ),
+            Cure::Words(rare!(
+                "this takes CAP_SYS_NICE on the host, and, in version 1, cpu.realtimeRuntime"
+            )),
         ),
         (
             Errno::INVAL,
-            Cure::Words("the kernel has no such policy, or not with this priority and these times"),
+            Cure::Words(rare!(
+                "the kernel has no such policy, or not with this priority and these times"
+            )),
         ),
-        (Errno::BUSY, Cure::Words("the processors have no time left for such a deadline")),
+        (Errno::BUSY, Cure::Words(rare!("the processors have no time left for such a deadline"))),
     ],
 };
 static SCHEDULE_IO: Operation = Operation {
-    words: "set the I/O priority",
+    words: rare!("set the I/O priority"),
     on: Object::None,
     cures: &[
-        (Errno::PERM, Cure::Words("the real-time class takes CAP_SYS_ADMIN or CAP_SYS_NICE")),
-        (Errno::INVAL, Cure::Words("a class has the priorities 0 to 7")),
-        (Errno::NOSYS, Cure::Words("the kernel has no block devices (CONFIG_BLOCK)")),
+        (
+            Errno::PERM,
+            Cure::Words(rare!("the real-time class takes CAP_SYS_ADMIN or CAP_SYS_NICE")),
+        ),
+        (Errno::INVAL, Cure::Words(rare!("a class has the priorities 0 to 7"))),
+        (Errno::NOSYS, Cure::Words(rare!("the kernel has no block devices (CONFIG_BLOCK)"))),
     ],
 };
 static PLACE: Operation = Operation {
-    words: "set the memory policy",
+    words: rare!("set the memory policy"),
     on: Object::None,
     cures: &[
         (
             Errno::INVAL,
-            Cure::Words("the mode does not go with these nodes, or none of them is there"),
+            Cure::Words(rare!("the mode does not go with these nodes, or none of them is there")),
         ),
-        (Errno::PERM, Cure::Words("a seccomp filter around the runtime forbids it")),
-        (Errno::NOSYS, Cure::Words("the kernel does not know memory nodes (CONFIG_NUMA)")),
+        (Errno::PERM, Cure::Words(rare!("a seccomp filter around the runtime forbids it"))),
+        (Errno::NOSYS, Cure::Words(rare!("the kernel does not know memory nodes (CONFIG_NUMA)"))),
     ],
 };
 static PERSONALITY: Operation = Operation {
-    words: "set the personality",
+    words: rare!("set the personality"),
     on: Object::None,
     cures: &[
-        (Errno::INVAL, Cure::Words("the kernel has no such execution domain")),
-        (Errno::PERM, Cure::Words("a seccomp filter around the runtime forbids it")),
+        (Errno::INVAL, Cure::Words(rare!("the kernel has no such execution domain"))),
+        (Errno::PERM, Cure::Words(rare!("a seccomp filter around the runtime forbids it"))),
     ],
 };
 static KEYRING: Operation = Operation {
-    words: "make a session keyring",
+    words: rare!("make a session keyring"),
     on: Object::None,
     cures: &[
         (
             Errno::DQUOT,
-            Cure::Words(
-                "the user has too many keys (kernel.keys.maxkeys): --no-new-keyring does without",
-            ),
+            Cure::Words(rare!(
+                "the user has too many keys (kernel.keys.maxkeys): --no-new-keyring does without"
+            )),
         ),
-        (Errno::ACCESS, Cure::Words("another user has one of this name: --no-new-keyring")),
+        (Errno::ACCESS, Cure::Words(rare!("another user has one of this name: --no-new-keyring"))),
     ],
 };
 

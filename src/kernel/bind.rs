@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mount_change};
 
 static OPEN_SOURCE: Operation =
-    Operation { on: Object::Source, ..Operation::new("open the source of a mount") };
+    Operation { on: Object::Source, ..Operation::new(rare!("open the source of a mount")) };
 
 /// Takes a copy of the mounts that a bind mount shows, changed as it says, to be attached by
 /// [`super::volume::attach_taken`]: before mounts are made private, for one that shares mounts with the

@@ -9,16 +9,21 @@ use rustix::thread::{
 };
 
 static BOUND: Operation = Operation {
-    words: "drop capabilities from the bounding set",
+    words: rare!("drop capabilities from the bounding set"),
     on: Object::None,
-    cures: &[(Errno::PERM, Cure::Words("this takes CAP_SETPCAP"))],
+    cures: &[(Errno::PERM, Cure::Words(rare!("this takes CAP_SETPCAP")))],
 };
-static CLEAR_AMBIENT: Operation = Operation::new("clear the ambient capabilities");
-static SET: Operation = Operation::new("set the capabilities");
-static NO_NEW: Operation = Operation::new("forbid new privileges");
+static CLEAR_AMBIENT: Operation = Operation::new(rare!("clear the ambient capabilities"));
+static SET: Operation = Operation::new(rare!("set the capabilities"));
+static NO_NEW: Operation = Operation::new(rare!("forbid new privileges"));
 
 /// Bits from 0 on that a kernel can know.
 const BITS: u32 = 64;
+
+/// One after the other, known or not: those that have a name would bring a table of the names along.
+fn each() -> impl Iterator<Item = CapabilitySet> {
+    (0..BITS).map(|bit| CapabilitySet::from_bits_retain(1 << bit))
+}
 
 /// Takes all but `kept` out of the bounding set: no program that is executed regains them.
 ///
@@ -26,11 +31,7 @@ const BITS: u32 = 64;
 ///
 /// `PR_CAPBSET_DROP(2const)`: `EPERM` without `CAP_SETPCAP`.
 pub fn bound(kept: CapabilitySet) -> Result<(), Fault> {
-    for bit in 0..BITS {
-        let capability = CapabilitySet::from_bits_retain(1 << bit);
-        if kept.contains(capability) {
-            continue;
-        }
+    for capability in each().filter(|capability| !kept.contains(*capability)) {
         match remove_capability_from_bounding_set(capability) {
             // The kernel knows no more.
             Err(Errno::INVAL) => break,
@@ -60,7 +61,7 @@ pub fn set(
     let permitted = present.permitted & permitted;
     let sets = CapabilitySets { effective: permitted & effective, permitted, inheritable };
     set_capabilities(None, sets).doing(&SET)?;
-    for capability in ambient.iter() {
+    for capability in each().filter(|capability| ambient.contains(*capability)) {
         // One that is not in both other sets cannot be had; a process without it is as asked for.
         let _ = configure_capability_in_ambient_set(capability, true);
     }

@@ -41,12 +41,12 @@ pub struct Hierarchy<'a> {
 }
 
 static USE: Operation = Operation {
-    words: "mount the cgroups on",
+    words: rare!("mount the cgroups on"),
     on: Object::Target,
-    cures: &[(Errno::NODEV, Cure::Words("there are none for this container"))],
+    cures: &[(Errno::NODEV, Cure::Words(rare!("there are none for this container")))],
 };
 static LINK: Operation =
-    Operation { on: Object::Target, ..Operation::new("name the cgroups' controllers in") };
+    Operation { on: Object::Target, ..Operation::new(rare!("name the cgroups' controllers in")) };
 
 /// Mounts the container's cgroups on `target` in `root`.
 ///

@@ -64,25 +64,28 @@ const FILE_SYSTEM: FileSystem<'static> = FileSystem {
     attributes: MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC),
 };
 
-static MAKE: Operation = Operation::new("make /dev");
-static MAKE_DEVICE: Operation = Operation::new("make a device in /dev");
+static MAKE: Operation = Operation::new(rare!("make /dev"));
+static MAKE_DEVICE: Operation = Operation::new(rare!("make a device in /dev"));
 pub(super) static SHOW_DEVICE: Operation = Operation {
-    words: "show a device of the host's in /dev",
+    words: rare!("show a device of the host's in /dev"),
     on: Object::None,
     cures: &[
         (
             Errno::NOENT,
-            Cure::Words("the host's /dev lacks null, zero, full, random, urandom or tty"),
+            Cure::Words(rare!("the host's /dev lacks null, zero, full, random, urandom or tty")),
         ),
-        (Errno::NODEV, Cure::Words("what the host's /dev has under that name is not that device")),
+        (
+            Errno::NODEV,
+            Cure::Words(rare!("what the host's /dev has under that name is not that device")),
+        ),
     ],
 };
 static MAKE_TERMINALS: Operation = Operation {
-    words: "make the terminals in /dev/pts",
+    words: rare!("make the terminals in /dev/pts"),
     on: Object::None,
-    cures: &[(Errno::NODEV, Cure::Words("this kernel has no devpts"))],
+    cures: &[(Errno::NODEV, Cure::Words(rare!("this kernel has no devpts")))],
 };
-static MAKE_FOLDERS: Operation = Operation::new("make /dev/shm and /dev/mqueue");
+static MAKE_FOLDERS: Operation = Operation::new(rare!("make /dev/shm and /dev/mqueue"));
 
 /// Mounts the file system on `target` in `root`, and fills it. Returns the container's devpts.
 ///

@@ -83,36 +83,43 @@ pub enum NodeKind {
 }
 
 static MAKE_REAL: Operation = Operation {
-    words: "open or make the mount point",
+    words: rare!("open or make the mount point"),
     on: Object::Target,
     cures: &[
         (
             Errno::LOOP,
-            Cure::Words("proc and sysfs go on a directory of the root, and on no symbolic link"),
+            Cure::Words(rare!(
+                "proc and sysfs go on a directory of the root, and on no symbolic link"
+            )),
         ),
-        (Errno::NOTDIR, Cure::Words("proc and sysfs go on a directory")),
+        (Errno::NOTDIR, Cure::Words(rare!("proc and sysfs go on a directory"))),
     ],
 };
 static MAKE: Operation = Operation {
-    words: "mount a new file system on",
+    words: rare!("mount a new file system on"),
     on: Object::Target,
     cures: &[
-        (Errno::NODEV, Cure::Words("this kernel does not have that file system")),
+        (Errno::NODEV, Cure::Words(rare!("this kernel does not have that file system"))),
         (
             Errno::PERM,
-            Cure::Words(
+            Cure::Words(rare!(
                 "in a user namespace this takes a new namespace of the kind that it shows, and a \
-                 /proc or /sys that is not partly hidden",
-            ),
+                 /proc or /sys that is not partly hidden"
+            )),
         ),
-        (Errno::INVAL, Cure::Words("the file system does not take one of its options")),
+        (Errno::INVAL, Cure::Words(rare!("the file system does not take one of its options"))),
     ],
 };
-static MAP: Operation =
-    Operation { on: Object::Target, ..Operation::new("map the ids of a mount that is not bound") };
-static COPY: Operation =
-    Operation { on: Object::Target, ..Operation::new("copy what was there into the memory at") };
-static PROTECT: Operation = Operation { on: Object::Target, ..Operation::new("make read-only") };
+static MAP: Operation = Operation {
+    on: Object::Target,
+    ..Operation::new(rare!("map the ids of a mount that is not bound"))
+};
+static COPY: Operation = Operation {
+    on: Object::Target,
+    ..Operation::new(rare!("copy what was there into the memory at"))
+};
+static PROTECT: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("make read-only")) };
 
 impl Entry<'_> {
     /// Whether it is read-only in the end, but has to be written to before: what is mounted or made in it

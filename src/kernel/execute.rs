@@ -39,8 +39,10 @@ pub fn execute<'a>(command: &Command<'a>, scratch: &'a mut [u8]) -> Refusal<'a> 
         (None, [path]) if *path == name => program::why_not(path, Errno::NOENT, scratch),
         _ => Refusal {
             program: name,
-            why: Why::Text("not found in the container's PATH"),
-            hint: "name it with its path in the root, or give it another PATH: --env PATH=...",
+            why: Why::Text(rare!("not found in the container's PATH")),
+            hint: rare!(
+                "name it with its path in the root, or give it another PATH: --env PATH=..."
+            ),
             status: status::NOT_FOUND,
         },
     }

@@ -58,18 +58,18 @@ impl FileSystem<'_> {
 }
 
 static MAKE: Operation = Operation {
-    words: "mount a new file system on",
+    words: rare!("mount a new file system on"),
     on: Object::Target,
     cures: &[
-        (Errno::NODEV, Cure::Words("this kernel does not have that file system")),
+        (Errno::NODEV, Cure::Words(rare!("this kernel does not have that file system"))),
         (
             Errno::PERM,
-            Cure::Words(
+            Cure::Words(rare!(
                 "inside a container whose /proc or /sys is partly hidden, the kernel makes no new \
-                 ones: start outside, or show the present one with --volume",
-            ),
+                 ones: start outside, or show the present one with --volume"
+            )),
         ),
-        (Errno::INVAL, Cure::Words("the file system does not take one of its settings")),
+        (Errno::INVAL, Cure::Words(rare!("the file system does not take one of its settings"))),
     ],
 };
 

@@ -11,34 +11,41 @@ use rustix::process::{Gid, Pid, Signal, Uid, getppid, set_parent_process_death_s
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 static DENY_SETGROUPS: Operation =
-    Operation { words: "write /proc/self/setgroups", on: Object::None, cures: NOT_ALLOWED };
+    Operation { words: rare!("write /proc/self/setgroups"), on: Object::None, cures: NOT_ALLOWED };
 static MAP_USERS: Operation =
-    Operation { words: "write /proc/self/uid_map", on: Object::None, cures: NOT_ALLOWED };
+    Operation { words: rare!("write /proc/self/uid_map"), on: Object::None, cures: NOT_ALLOWED };
 static MAP_GROUPS: Operation =
-    Operation { words: "write /proc/self/gid_map", on: Object::None, cures: NOT_ALLOWED };
+    Operation { words: rare!("write /proc/self/gid_map"), on: Object::None, cures: NOT_ALLOWED };
 const NOT_ALLOWED: &[(Errno, Cure)] = &[
     (Errno::PERM, Cure::AllowUserNamespaces),
     (Errno::ACCESS, Cure::AllowUserNamespaces),
-    (Errno::NOENT, Cure::Words("/proc has to be mounted")),
+    (Errno::NOENT, Cure::Words(rare!("/proc has to be mounted"))),
 ];
 static SET_GROUPS: Operation = Operation {
-    words: "set the supplementary groups",
+    words: rare!("set the supplementary groups"),
     on: Object::None,
     cures: &[
         (
             Errno::PERM,
-            Cure::Words("in a user namespace this takes more groups than one: --map-groups auto"),
+            Cure::Words(rare!(
+                "in a user namespace this takes more groups than one: --map-groups auto"
+            )),
         ),
-        (Errno::INVAL, Cure::Words("this user namespace has no such id: --map-groups maps more")),
+        (
+            Errno::INVAL,
+            Cure::Words(rare!("this user namespace has no such id: --map-groups maps more")),
+        ),
     ],
 };
 static SET_GROUP: Operation =
-    Operation { words: "set the group id", on: Object::None, cures: NOT_MAPPED };
+    Operation { words: rare!("set the group id"), on: Object::None, cures: NOT_MAPPED };
 static SET_USER: Operation =
-    Operation { words: "set the user id", on: Object::None, cures: NOT_MAPPED };
-const NOT_MAPPED: &[(Errno, Cure)] =
-    &[(Errno::INVAL, Cure::Words("this user namespace has no such id: --map-users maps more"))];
-static DIE_WITH: Operation = Operation::new("tie the program to the launcher");
+    Operation { words: rare!("set the user id"), on: Object::None, cures: NOT_MAPPED };
+const NOT_MAPPED: &[(Errno, Cure)] = &[(
+    Errno::INVAL,
+    Cure::Words(rare!("this user namespace has no such id: --map-users maps more")),
+)];
+static DIE_WITH: Operation = Operation::new(rare!("tie the program to the launcher"));
 
 /// Writes the id maps of the user namespace that this process is alone in; `user_namespaces(7)`.
 /// Setting groups is forbidden first: the kernel asks for that before an unprivileged group map,

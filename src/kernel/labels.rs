@@ -11,22 +11,28 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 static APPARMOR: Operation = Operation {
-    words: "set the AppArmor profile",
+    words: rare!("set the AppArmor profile"),
     on: Object::Target,
     cures: &[
         COVERED,
-        (Errno::NOENT, Cure::Words("aa-status lists the profiles that are loaded")),
-        (Errno::ACCESS, Cure::Words("the profile around the runtime does not allow the change")),
-        (Errno::INVAL, Cure::Words("the kernel does not use AppArmor")),
+        (Errno::NOENT, Cure::Words(rare!("aa-status lists the profiles that are loaded"))),
+        (
+            Errno::ACCESS,
+            Cure::Words(rare!("the profile around the runtime does not allow the change")),
+        ),
+        (Errno::INVAL, Cure::Words(rare!("the kernel does not use AppArmor"))),
     ],
 };
 static SELINUX: Operation = Operation {
-    words: "set the SELinux label",
+    words: rare!("set the SELinux label"),
     on: Object::Target,
     cures: &[
         COVERED,
-        (Errno::INVAL, Cure::Words("the policy does not know the label, or there is no SELinux")),
-        (Errno::ACCESS, Cure::Words("the policy does not let the runtime set it")),
+        (
+            Errno::INVAL,
+            Cure::Words(rare!("the policy does not know the label, or there is no SELinux")),
+        ),
+        (Errno::ACCESS, Cure::Words(rare!("the policy does not let the runtime set it"))),
     ],
 };
 

@@ -6,7 +6,7 @@ use crate::sys::landlock::{Ruleset, abi};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-static RESTRICT: Operation = Operation::new("restrict the program to its root (landlock)");
+static RESTRICT: Operation = Operation::new(rare!("restrict the program to its root (landlock)"));
 
 /// Lets this process and its children reach files only below `/`, and signal and connect by abstract
 /// sockets only among themselves; as far as this kernel can, down to nothing.

@@ -14,8 +14,9 @@ use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-static HIDE: Operation = Operation { on: Object::Target, ..Operation::new("hide") };
-static PROTECT: Operation = Operation { on: Object::Target, ..Operation::new("make read-only") };
+static HIDE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("hide")) };
+static PROTECT: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("make read-only")) };
 
 /// Where paths are looked up: in the mounts that were made for the container, wherever their names
 /// lead by now, and otherwise in its root.

@@ -25,48 +25,55 @@ pub enum Access {
 }
 
 static MAKE_PRIVATE: Operation = Operation {
-    words: "make the mounts private",
+    words: rare!("make the mounts private"),
     on: Object::None,
     cures: &[
         (
             Errno::INVAL,
-            Cure::Words(
-                "the launcher runs in a chroot, where roots cannot be swapped: start it outside",
-            ),
+            Cure::Words(rare!(
+                "the launcher runs in a chroot, where roots cannot be swapped: start it outside"
+            )),
         ),
         (Errno::PERM, Cure::AllowUserNamespaces),
         (Errno::ACCESS, Cure::AllowUserNamespaces),
     ],
 };
 pub(super) static MAKE_POINT: Operation = Operation {
-    words: "open or make the mount point",
+    words: rare!("open or make the mount point"),
     on: Object::Target,
     cures: &[
         (
             Errno::ROFS,
-            Cure::Words("the file system is read-only, so the mount point has to be there already"),
+            Cure::Words(rare!(
+                "the file system is read-only, so the mount point has to be there already"
+            )),
         ),
         (
             Errno::ACCESS,
-            Cure::Words("the caller may not make it there, so it has to be there already"),
+            Cure::Words(rare!("the caller may not make it there, so it has to be there already")),
         ),
-        (Errno::NOTDIR, Cure::Words("something on the way to it is not a directory")),
+        (Errno::NOTDIR, Cure::Words(rare!("something on the way to it is not a directory"))),
     ],
 };
 pub(super) static ATTACH: Operation = Operation {
-    words: "mount on",
+    words: rare!("mount on"),
     on: Object::Target,
     cures: &[
-        (Errno::NOTDIR, Cure::Words("a directory goes on a directory, and a file on a file")),
+        (
+            Errno::NOTDIR,
+            Cure::Words(rare!("a directory goes on a directory, and a file on a file")),
+        ),
         (
             Errno::PERM,
-            Cure::Words("in a user namespace, what the host forbids on a mount stays forbidden"),
+            Cure::Words(rare!(
+                "in a user namespace, what the host forbids on a mount stays forbidden"
+            )),
         ),
         (
             Errno::INVAL,
-            Cure::Words(
-                "without privilege, a folder is shown with all the mounts below it or not at all",
-            ),
+            Cure::Words(rare!(
+                "without privilege, a folder is shown with all the mounts below it or not at all"
+            )),
         ),
     ],
 };
@@ -86,7 +93,7 @@ pub fn make_private(sees_new_mounts: bool) -> Result<(), Fault> {
     mount_change(c"/", propagation | MountPropagationFlags::REC).doing(&MAKE_PRIVATE)
 }
 
-static PROPAGATE: Operation = Operation::new("set how mounts in the root are passed on");
+static PROPAGATE: Operation = Operation::new(rare!("set how mounts in the root are passed on"));
 
 /// Sets how mounts in the root are passed on, once it is `/`.
 ///

@@ -16,21 +16,21 @@ use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
 
 static FIND: Operation = Operation {
-    words: "find the host's interface",
+    words: rare!("find the host's interface"),
     on: Object::Source,
-    cures: &[(Errno::NODEV, Cure::Words("ip link lists the interfaces that there are"))],
+    cures: &[(Errno::NODEV, Cure::Words(rare!("ip link lists the interfaces that there are")))],
 };
 static MOVE: Operation = Operation {
-    words: "give the container the interface",
+    words: rare!("give the container the interface"),
     on: Object::Source,
     cures: &[
-        (Errno::PERM, Cure::Words("this takes root privilege on the host")),
-        (Errno::EXIST, Cure::Words("the container has an interface of this name already")),
-        (Errno::INVAL, Cure::Words("interfaces of this kind stay where they are")),
+        (Errno::PERM, Cure::Words(rare!("this takes root privilege on the host"))),
+        (Errno::EXIST, Cure::Words(rare!("the container has an interface of this name already"))),
+        (Errno::INVAL, Cure::Words(rare!("interfaces of this kind stay where they are"))),
     ],
 };
 static RESTORE: Operation =
-    Operation { words: "set up the container's interface", on: Object::Target, cures: &[] };
+    Operation { words: rare!("set up the container's interface"), on: Object::Target, cures: &[] };
 
 /// An interface of this network namespace that is to be moved.
 pub struct Link {

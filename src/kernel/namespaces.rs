@@ -10,57 +10,70 @@ use rustix::io::Errno;
 use rustix::system::{setdomainname, sethostname};
 
 static OPEN: Operation = Operation {
-    words: "open the namespace",
+    words: rare!("open the namespace"),
     on: Object::Source,
     cures: &[
-        (Errno::NOENT, Cure::Words("name the file of a namespace, such as /proc/PID/ns/net")),
-        (Errno::ACCESS, Cure::Words("only who could trace that process may look into it")),
+        (
+            Errno::NOENT,
+            Cure::Words(rare!("name the file of a namespace, such as /proc/PID/ns/net")),
+        ),
+        (Errno::ACCESS, Cure::Words(rare!("only who could trace that process may look into it"))),
     ],
 };
 static ENTER: Operation = Operation {
-    words: "enter the namespace",
+    words: rare!("enter the namespace"),
     on: Object::Source,
     cures: &[
-        (Errno::INVAL, Cure::Words("the file stands for no namespace, or for one of another kind")),
+        (
+            Errno::INVAL,
+            Cure::Words(rare!("the file stands for no namespace, or for one of another kind")),
+        ),
         (
             Errno::PERM,
-            Cure::Words(
-                "this takes root privilege over that namespace: join its user namespace, too",
-            ),
+            Cure::Words(rare!(
+                "this takes root privilege over that namespace: join its user namespace, too"
+            )),
         ),
     ],
 };
 static MAKE_TIME: Operation = Operation {
-    words: "make a time namespace",
+    words: rare!("make a time namespace"),
     on: Object::None,
     cures: &[
-        (Errno::INVAL, Cure::Words("the kernel has none (CONFIG_TIME_NS, Linux 5.6)")),
+        (Errno::INVAL, Cure::Words(rare!("the kernel has none (CONFIG_TIME_NS, Linux 5.6)"))),
         (Errno::PERM, Cure::AllowUserNamespaces),
     ],
 };
 static SET_CLOCKS: Operation = Operation {
-    words: "write /proc/self/timens_offsets",
+    words: rare!("write /proc/self/timens_offsets"),
     on: Object::None,
     cures: &[
-        (Errno::RANGE, Cure::Words("no clock may go back to before the start of the machine")),
-        (Errno::NOENT, Cure::Words("/proc has to be mounted")),
+        (
+            Errno::RANGE,
+            Cure::Words(rare!("no clock may go back to before the start of the machine")),
+        ),
+        (Errno::NOENT, Cure::Words(rare!("/proc has to be mounted"))),
     ],
 };
 static ENTER_TIME: Operation = Operation {
-    words: "enter the time namespace",
+    words: rare!("enter the time namespace"),
     on: Object::None,
-    cures: &[(Errno::NOENT, Cure::Words("before Linux 6.2, /proc has to be mounted for that"))],
+    cures: &[(
+        Errno::NOENT,
+        Cure::Words(rare!("before Linux 6.2, /proc has to be mounted for that")),
+    )],
 };
 static MAKE: Operation = Operation {
-    words: "make new namespaces",
+    words: rare!("make new namespaces"),
     on: Object::None,
     cures: &[(Errno::PERM, Cure::AllowUserNamespaces), (Errno::NOSPC, Cure::AllowUserNamespaces)],
 };
 static NAME_HOST: Operation =
-    Operation { words: "set the host name", on: Object::None, cures: TOO_LONG };
+    Operation { words: rare!("set the host name"), on: Object::None, cures: TOO_LONG };
 static NAME_DOMAIN: Operation =
-    Operation { words: "set the domain name", on: Object::None, cures: TOO_LONG };
-const TOO_LONG: &[(Errno, Cure)] = &[(Errno::INVAL, Cure::Words("a name has at most 64 letters"))];
+    Operation { words: rare!("set the domain name"), on: Object::None, cures: TOO_LONG };
+const TOO_LONG: &[(Errno, Cure)] =
+    &[(Errno::INVAL, Cure::Words(rare!("a name has at most 64 letters")))];
 
 /// Enters the namespace of this kind that the file at `path` on the host stands for; one of process
 /// ids takes hold for children.

@@ -76,43 +76,49 @@ use header::{
     RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST, RTPROT_BOOT, VETH_INFO_PEER,
 };
 
-static LOOPBACK: Operation = Operation::new("bring the loopback interface up");
+static LOOPBACK: Operation = Operation::new(rare!("bring the loopback interface up"));
 static FIND: Operation = Operation {
-    words: "find the host's interface",
+    words: rare!("find the host's interface"),
     on: Object::Source,
-    cures: &[(Errno::NODEV, Cure::Words("ip link lists the interfaces that there are"))],
+    cures: &[(Errno::NODEV, Cure::Words(rare!("ip link lists the interfaces that there are")))],
 };
 static CREATE: Operation = Operation {
-    words: "make an interface for the container at",
+    words: rare!("make an interface for the container at"),
     on: Object::Source,
     cures: &[
         (
             Errno::PERM,
-            Cure::Words(
-                "this takes root privilege on the host; without it there is --network pasta",
-            ),
+            Cure::Words(rare!(
+                "this takes root privilege on the host; without it there is --network pasta"
+            )),
         ),
         (
             Errno::OPNOTSUPP,
-            Cure::Words(
-                "the kernel has no such interfaces (CONFIG_MACVLAN, CONFIG_IPVLAN, CONFIG_VETH)",
-            ),
+            Cure::Words(rare!(
+                "the kernel has no such interfaces (CONFIG_MACVLAN, CONFIG_IPVLAN, CONFIG_VETH)"
+            )),
         ),
-        (Errno::BUSY, Cure::Words("one interface cannot have both macvlan and ipvlan")),
+        (Errno::BUSY, Cure::Words(rare!("one interface cannot have both macvlan and ipvlan"))),
         (
             Errno::INVAL,
-            Cure::Words("veth takes a bridge, macvlan and ipvlan an Ethernet interface"),
+            Cure::Words(rare!("veth takes a bridge, macvlan and ipvlan an Ethernet interface")),
         ),
     ],
 };
-static UP: Operation = Operation::new("bring the container's interface up");
-static ADDRESS: Operation = Operation::new("give the container's interface an address");
+static UP: Operation = Operation::new(rare!("bring the container's interface up"));
+static ADDRESS: Operation = Operation::new(rare!("give the container's interface an address"));
 static ROUTE: Operation = Operation {
-    words: "set the gateway",
+    words: rare!("set the gateway"),
     on: Object::None,
     cures: &[
-        (Errno::NETUNREACH, Cure::Words("the gateway has to be in the network of an address")),
-        (Errno::HOSTUNREACH, Cure::Words("the gateway has to be in the network of an address")),
+        (
+            Errno::NETUNREACH,
+            Cure::Words(rare!("the gateway has to be in the network of an address")),
+        ),
+        (
+            Errno::HOSTUNREACH,
+            Cure::Words(rare!("the gateway has to be in the network of an address")),
+        ),
     ],
 };
 

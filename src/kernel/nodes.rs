@@ -16,15 +16,16 @@ use rustix::io::Errno;
 use rustix::process::umask;
 
 static MAKE: Operation = Operation {
-    words: "make the device",
+    words: rare!("make the device"),
     on: Object::Target,
     cures: &[
-        (Errno::EXIST, Cure::Words("the root has something else there")),
-        (Errno::ROFS, Cure::Words("the root is read-only, and has no such device")),
-        (Errno::NODEV, Cure::Words("what the host has under that name is not that device")),
+        (Errno::EXIST, Cure::Words(rare!("the root has something else there"))),
+        (Errno::ROFS, Cure::Words(rare!("the root is read-only, and has no such device"))),
+        (Errno::NODEV, Cure::Words(rare!("what the host has under that name is not that device"))),
     ],
 };
-static LINK: Operation = Operation { on: Object::Target, ..Operation::new("make the links in") };
+static LINK: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("make the links in")) };
 
 const PATH_BYTES: usize = 4096;
 

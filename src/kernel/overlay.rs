@@ -16,27 +16,31 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, mount,
 };
 
-static MEMORY: Operation = Operation { on: Object::Target, ..Operation::new("mount memory on") };
+static MEMORY: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("mount memory on")) };
 static OVERLAY: Operation = Operation {
-    words: "lay what is written over",
+    words: rare!("lay what is written over"),
     on: Object::Target,
     cures: &[
-        (Errno::NODEV, Cure::Words("the kernel has no overlay file system (CONFIG_OVERLAY_FS)")),
+        (
+            Errno::NODEV,
+            Cure::Words(rare!("the kernel has no overlay file system (CONFIG_OVERLAY_FS)")),
+        ),
         (
             Errno::PERM,
-            Cure::Words(
-                "without root privilege the kernel does this from Linux 5.11 on: run as root",
-            ),
+            Cure::Words(rare!(
+                "without root privilege the kernel does this from Linux 5.11 on: run as root"
+            )),
         ),
         (
             Errno::INVAL,
-            Cure::Words(
+            Cure::Words(rare!(
                 "its file system cannot be a layer of an overlay, nor, without root privilege, a \
-                 directory that has mounts in it",
-            ),
+                 directory that has mounts in it"
+            )),
         ),
-        (Errno::NOENT, Cure::Words("/proc has to be mounted, to name the layers")),
-        (Errno::NOSYS, Cure::Words("an overlay takes Linux 5.2 or newer here")),
+        (Errno::NOENT, Cure::Words(rare!("/proc has to be mounted, to name the layers"))),
+        (Errno::NOSYS, Cure::Words(rare!("an overlay takes Linux 5.2 or newer here"))),
     ],
 };
 

@@ -20,13 +20,13 @@ use rustix::process::{Signal, parent_process_death_signal, set_parent_process_de
 use rustix::thread::set_name;
 
 static OPEN: Operation = Operation {
-    words: "open the launcher's own file, /proc/self/exe",
+    words: rare!("open the launcher's own file, /proc/self/exe"),
     on: Object::None,
-    cures: &[(Errno::NOENT, Cure::Words("/proc has to be mounted"))],
+    cures: &[(Errno::NOENT, Cure::Words(rare!("/proc has to be mounted")))],
 };
-static MARKING: Operation = Operation::new("mark the container's process");
-static COPY: Operation = Operation::new("make a sealed copy of the launcher in memory");
-static EXECUTE: Operation = Operation::new("execute the sealed copy of the launcher");
+static MARKING: Operation = Operation::new(rare!("mark the container's process"));
+static COPY: Operation = Operation::new(rare!("make a sealed copy of the launcher in memory"));
+static EXECUTE: Operation = Operation::new(rare!("execute the sealed copy of the launcher"));
 
 /// Whether this process was started from inside a container by the file of the launcher outside.
 ///

@@ -8,9 +8,12 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawDir, Uid, chownat
 use rustix::io::Errno;
 
 static CHANGE: Operation = Operation {
-    words: "change the owner of what is in",
+    words: rare!("change the owner of what is in"),
     on: Object::Source,
-    cures: &[(Errno::PERM, Cure::Words("giving files to another user takes root privilege"))],
+    cures: &[(
+        Errno::PERM,
+        Cure::Words(rare!("giving files to another user takes root privilege")),
+    )],
 };
 
 /// Folders in folders; deeper ones are refused, not followed to the end of the stack.

@@ -24,16 +24,19 @@ pub enum Piece<'a> {
 }
 
 static MEMORY: Operation = Operation {
-    words: "mount memory for the root",
+    words: rare!("mount memory for the root"),
     on: Object::None,
-    cures: &[(Errno::NOSYS, Cure::Words("--programs takes Linux 5.2 or newer"))],
+    cures: &[(Errno::NOSYS, Cure::Words(rare!("--programs takes Linux 5.2 or newer")))],
 };
 static FILL: Operation = Operation {
-    words: "show the programs in the root",
+    words: rare!("show the programs in the root"),
     on: Object::None,
-    cures: &[(Errno::NOENT, Cure::Words("one of them was removed while it was being started"))],
+    cures: &[(
+        Errno::NOENT,
+        Cure::Words(rare!("one of them was removed while it was being started")),
+    )],
 };
-static PROTECT: Operation = Operation::new("make the programs read-only");
+static PROTECT: Operation = Operation::new(rare!("make the programs read-only"));
 
 /// Makes the root, and mounts it over `/`: no name is resolved to what lies there, but from the
 /// descriptor that is returned.

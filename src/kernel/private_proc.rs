@@ -14,14 +14,16 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 static OPEN: Operation = Operation {
-    words: "open a /proc of its own",
+    words: rare!("open a /proc of its own"),
     on: Object::None,
-    cures: &[(Errno::NOENT, Cure::Words("/proc has to be mounted"))],
+    cures: &[(Errno::NOENT, Cure::Words(rare!("/proc has to be mounted")))],
 };
 
 /// What to say of a write that would have gone elsewhere.
-pub(super) const COVERED: (Errno, Cure) =
-    (Errno::XDEV, Cure::Words("something is mounted over it, or the name leads out of its folder"));
+pub(super) const COVERED: (Errno, Cure) = (
+    Errno::XDEV,
+    Cure::Words(rare!("something is mounted over it, or the name leads out of its folder")),
+);
 
 /// Opens one that is mounted nowhere; where the kernel makes no such, the one at /proc. To be called
 /// before the mount namespace of a container is entered.

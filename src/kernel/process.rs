@@ -11,37 +11,46 @@ use rustix::process::{
 };
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-static HIDE: Operation = Operation::new("hide the launcher from other processes");
+static HIDE: Operation = Operation::new(rare!("hide the launcher from other processes"));
 static LIMIT: Operation = Operation {
-    words: "set a resource limit",
+    words: rare!("set a resource limit"),
     on: Object::None,
     cures: &[
-        (Errno::PERM, Cure::Words("raising a hard limit takes CAP_SYS_RESOURCE on the host")),
-        (Errno::INVAL, Cure::Words("the soft limit is above the hard one")),
+        (
+            Errno::PERM,
+            Cure::Words(rare!("raising a hard limit takes CAP_SYS_RESOURCE on the host")),
+        ),
+        (Errno::INVAL, Cure::Words(rare!("the soft limit is above the hard one"))),
     ],
 };
 static NICE: Operation = Operation {
-    words: "set the nice value",
-    on: Object::None,
-    cures: &[
-        (Errno::ACCESS, Cure::Words("below the present one it takes CAP_SYS_NICE on the host")),
-        (Errno::PERM, Cure::Words("below the present one it takes CAP_SYS_NICE on the host")),
-    ],
-};
-static AFFINITY: Operation = Operation {
-    words: "set the processors",
-    on: Object::None,
-    cures: &[(Errno::INVAL, Cure::Words("none of them is there, or allowed by the cpuset"))],
-};
-static OOM: Operation = Operation {
-    words: "write /proc/self/oom_score_adj",
+    words: rare!("set the nice value"),
     on: Object::None,
     cures: &[
         (
             Errno::ACCESS,
-            Cure::Words("below the present value it takes CAP_SYS_RESOURCE on the host"),
+            Cure::Words(rare!("below the present one it takes CAP_SYS_NICE on the host")),
         ),
-        (Errno::NOENT, Cure::Words("/proc has to be mounted")),
+        (
+            Errno::PERM,
+            Cure::Words(rare!("below the present one it takes CAP_SYS_NICE on the host")),
+        ),
+    ],
+};
+static AFFINITY: Operation = Operation {
+    words: rare!("set the processors"),
+    on: Object::None,
+    cures: &[(Errno::INVAL, Cure::Words(rare!("none of them is there, or allowed by the cpuset")))],
+};
+static OOM: Operation = Operation {
+    words: rare!("write /proc/self/oom_score_adj"),
+    on: Object::None,
+    cures: &[
+        (
+            Errno::ACCESS,
+            Cure::Words(rare!("below the present value it takes CAP_SYS_RESOURCE on the host")),
+        ),
+        (Errno::NOENT, Cure::Words(rare!("/proc has to be mounted"))),
     ],
 };
 

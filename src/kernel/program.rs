@@ -2,6 +2,7 @@
 //! missing, of a script (`#!`) or of a dynamic program; here the file is read and asked which.
 
 use crate::error::{Why, status};
+use crate::rare::Rare;
 use crate::text::read_start;
 use core::ffi::CStr;
 use elf::abi::{ELFMAGIC, EM_386, EM_AARCH64, EM_ARM, EM_PPC64, EM_RISCV, EM_X86_64, PT_INTERP};
@@ -19,7 +20,7 @@ pub struct Refusal<'a> {
     /// Why.
     pub why: Why<'a>,
     /// What to do; may be empty.
-    pub hint: &'static str,
+    pub hint: Rare,
     /// The launcher's exit status.
     pub status: u8,
 }
@@ -53,17 +54,17 @@ pub fn why_not<'a>(path: &'a CStr, errno: Errno, scratch: &'a mut [u8]) -> Refus
     };
     let (why, hint) = match errno {
         Errno::NOENT if !exists(path) => {
-            (Why::Errno(errno), "there is no such file in the root directory")
+            (Why::Errno(errno), rare!("there is no such file in the root directory"))
         }
         Errno::NOENT => missing_interpreter(path, scratch),
         Errno::ACCESS => refusal(path),
         Errno::NOEXEC => wrong_format(path),
-        _ => (Why::Errno(errno), ""),
+        _ => (Why::Errno(errno), Rare::NONE),
     };
     Refusal { program: path, why, hint, status }
 }
 
-type Reason<'a> = (Why<'a>, &'static str);
+type Reason<'a> = (Why<'a>, Rare);
 
 /// Follows the interpreters from file to file until one is not there.
 fn missing_interpreter<'a>(path: &'a CStr, mut scratch: &'a mut [u8]) -> Reason<'a> {
@@ -78,41 +79,52 @@ fn missing_interpreter<'a>(path: &'a CStr, mut scratch: &'a mut [u8]) -> Reason<
         if !exists(interpreter) {
             let (what, hint) = match (needed, level) {
                 (Needed::Interpreter, _) => (
-                    "its interpreter",
-                    "the script's first line names it: put it and what it needs into the root",
+                    rare!("its interpreter"),
+                    rare!(
+                        "the script's first line names it: put it and what it needs into the root"
+                    ),
                 ),
                 (Needed::ElfInterpreter, 0) => (
-                    "its ELF interpreter",
-                    "the program is dynamic: put this and the libraries that ldd names into the root",
+                    rare!("its ELF interpreter"),
+                    rare!(
+                        "the program is dynamic: put this and the libraries that ldd names into the root"
+                    ),
                 ),
                 (Needed::ElfInterpreter, _) => (
-                    "the ELF interpreter of its interpreter",
-                    "the program that the script's first line names is dynamic, and needs this",
+                    rare!("the ELF interpreter of its interpreter"),
+                    rare!(
+                        "the program that the script's first line names is dynamic, and needs this"
+                    ),
                 ),
             };
             return (Why::Missing(what, interpreter.to_bytes()), hint);
         }
         file = interpreter;
     }
-    (Why::Errno(Errno::NOENT), "the program is there; something that it needs is not")
+    (Why::Errno(Errno::NOENT), rare!("the program is there; something that it needs is not"))
 }
 
 fn refusal<'a>(path: &CStr) -> Reason<'a> {
     let Ok(found) = statat(CWD, path, AtFlags::empty()) else {
-        return (Why::Errno(Errno::ACCESS), "a folder on the way to it may not be searched");
+        return (Why::Errno(Errno::ACCESS), rare!("a folder on the way to it may not be searched"));
     };
     if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-        return (Why::Text("it is a directory"), "");
+        return (Why::Text(rare!("it is a directory")), Rare::NONE);
     }
     if !Mode::from_raw_mode(found.st_mode).intersects(Mode::XUSR | Mode::XGRP | Mode::XOTH) {
-        return (Why::Errno(Errno::ACCESS), "the file is not marked executable: chmod +x");
+        return (Why::Errno(Errno::ACCESS), rare!("the file is not marked executable: chmod +x"));
     }
     if statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::NOEXEC)) {
-        return (Why::Errno(Errno::ACCESS), "it lies on a mount that allows no programs (noexec)");
+        return (
+            Why::Errno(Errno::ACCESS),
+            rare!("it lies on a mount that allows no programs (noexec)"),
+        );
     }
     (
         Why::Errno(Errno::ACCESS),
-        "its mode, or that of the interpreter that it names, does not let this user execute it",
+        rare!(
+            "its mode, or that of the interpreter that it names, does not let this user execute it"
+        ),
     )
 }
 
@@ -123,11 +135,11 @@ fn wrong_format<'a>(path: &CStr) -> Reason<'a> {
         Some(machine) if machine != MACHINE => (Why::Text(built_for(machine)), THIS),
         Some(_) => (
             Why::Errno(Errno::NOEXEC),
-            "the file is damaged, or of a kind that this kernel does not execute",
+            rare!("the file is damaged, or of a kind that this kernel does not execute"),
         ),
         None => (
-            Why::Text("neither an ELF program nor a script"),
-            "a script begins with a line that names its interpreter, such as #!/bin/sh",
+            Why::Text(rare!("neither an ELF program nor a script")),
+            rare!("a script begins with a line that names its interpreter, such as #!/bin/sh"),
         ),
     }
 }
@@ -135,21 +147,21 @@ fn wrong_format<'a>(path: &CStr) -> Reason<'a> {
 #[cfg(target_arch = "x86_64")]
 const MACHINE: u16 = EM_X86_64;
 #[cfg(target_arch = "x86_64")]
-const THIS: &str = "this machine is x86-64";
+const THIS: Rare = rare!("this machine is x86-64");
 #[cfg(target_arch = "aarch64")]
 const MACHINE: u16 = EM_AARCH64;
 #[cfg(target_arch = "aarch64")]
-const THIS: &str = "this machine is aarch64";
+const THIS: Rare = rare!("this machine is aarch64");
 
-fn built_for(machine: u16) -> &'static str {
+fn built_for(machine: u16) -> Rare {
     match machine {
-        EM_386 => "it is built for x86",
-        EM_X86_64 => "it is built for x86-64",
-        EM_ARM => "it is built for 32-bit arm",
-        EM_AARCH64 => "it is built for aarch64",
-        EM_PPC64 => "it is built for ppc64",
-        EM_RISCV => "it is built for riscv",
-        _ => "it is built for another kind of machine",
+        EM_386 => rare!("it is built for x86"),
+        EM_X86_64 => rare!("it is built for x86-64"),
+        EM_ARM => rare!("it is built for 32-bit arm"),
+        EM_AARCH64 => rare!("it is built for aarch64"),
+        EM_PPC64 => rare!("it is built for ppc64"),
+        EM_RISCV => rare!("it is built for riscv"),
+        _ => rare!("it is built for another kind of machine"),
     }
 }
 

@@ -25,29 +25,29 @@ pub struct Group<'a> {
 }
 
 static FIND: Operation = Operation {
-    words: "find a mounted resctrl",
+    words: rare!("find a mounted resctrl"),
     on: Object::None,
     cures: &[(
         Errno::NODEV,
-        Cure::Words(
-            "linux.intelRdt takes a processor with that, and mount -t resctrl resctrl /sys/fs/resctrl",
-        ),
+        Cure::Words(rare!(
+            "linux.intelRdt takes a processor with that, and mount -t resctrl resctrl /sys/fs/resctrl"
+        )),
     )],
 };
 static JOIN: Operation = Operation {
-    words: "join the resctrl group",
+    words: rare!("join the resctrl group"),
     on: Object::Target,
     cures: &[
-        (Errno::NOENT, Cure::Words("a group without schemata has to be there already")),
-        (Errno::NOSPC, Cure::Words("the processor has no more groups")),
+        (Errno::NOENT, Cure::Words(rare!("a group without schemata has to be there already"))),
+        (Errno::NOSPC, Cure::Words(rare!("the processor has no more groups"))),
     ],
 };
 static SHARE: Operation = Operation {
-    words: "set the schemata of the resctrl group",
+    words: rare!("set the schemata of the resctrl group"),
     on: Object::Target,
     cures: &[
-        (Errno::EXIST, Cure::Words("the group is there already, and has others")),
-        (Errno::INVAL, Cure::Words("/sys/fs/resctrl/info/last_cmd_status says why")),
+        (Errno::EXIST, Cure::Words(rare!("the group is there already, and has others"))),
+        (Errno::INVAL, Cure::Words(rare!("/sys/fs/resctrl/info/last_cmd_status says why"))),
     ],
 };
 

@@ -14,28 +14,32 @@ use rustix::mount::{
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
 pub(super) static OPEN: Operation = Operation {
-    words: "open the root directory",
+    words: rare!("open the root directory"),
     on: Object::Target,
     cures: &[
         (
             Errno::NOENT,
-            Cure::Words("make it and put the program into it, or name another with --rootfs DIR"),
+            Cure::Words(rare!(
+                "make it and put the program into it, or name another with --rootfs DIR"
+            )),
         ),
-        (Errno::NOTDIR, Cure::Words("the root has to be a directory")),
+        (Errno::NOTDIR, Cure::Words(rare!("the root has to be a directory"))),
         (
             Errno::ACCESS,
-            Cure::Words("the caller has to be allowed to search every folder on the way to it"),
+            Cure::Words(rare!(
+                "the caller has to be allowed to search every folder on the way to it"
+            )),
         ),
     ],
 };
 static PREPARE: Operation =
-    Operation { on: Object::Target, ..Operation::new("make a mount of the root directory") };
-static PROTECT: Operation = Operation::new("make the root read-only");
-static ENTER: Operation = Operation::new("go into the root directory");
-static PIVOT: Operation = Operation::new("make it the root (pivot_root)");
-static MOVE: Operation = Operation::new("make it the root (mount over the initramfs)");
-static CHROOT: Operation = Operation::new("make it the root (chroot)");
-static DETACH: Operation = Operation::new("detach the old root");
+    Operation { on: Object::Target, ..Operation::new(rare!("make a mount of the root directory")) };
+static PROTECT: Operation = Operation::new(rare!("make the root read-only"));
+static ENTER: Operation = Operation::new(rare!("go into the root directory"));
+static PIVOT: Operation = Operation::new(rare!("make it the root (pivot_root)"));
+static MOVE: Operation = Operation::new(rare!("make it the root (mount over the initramfs)"));
+static CHROOT: Operation = Operation::new(rare!("make it the root (chroot)"));
+static DETACH: Operation = Operation::new(rare!("detach the old root"));
 
 /// Makes `directory` a mount of its own on its own place, which `pivot_root(2)` asks for, and opens
 /// it. For a read-only root the mounts below it are made read-only here, and the topmost one by

@@ -28,19 +28,24 @@ pub fn user_namespaces() -> &'static [u8] {
     for (name, path, forbidding) in SETTINGS {
         let value = read_value(path, &mut buffer);
         if value == Some(forbidding.as_bytes()) {
-            hint.push("without root privilege a user namespace is needed, which ");
-            hint.push(name).push(" = ").push(forbidding).push(" forbids: change it (sysctl -w ");
+            hint.say(rare!("without root privilege a user namespace is needed, which "));
+            hint.push(name)
+                .push(" = ")
+                .push(forbidding)
+                .say(rare!(" forbids: change it (sysctl -w "));
             hint.push(name).push(if forbidding == "0" { "=..." } else { "=0" });
-            hint.push("), or run as root");
+            hint.say(rare!("), or run as root"));
             return hint.leak();
         }
     }
-    hint.push("without root privilege a user namespace is needed; a security policy, a chroot or ");
-    hint.push("a limit forbids it here");
+    hint.say(rare!(
+        "without root privilege a user namespace is needed; a security policy, a chroot or a limit \
+        forbids it here"
+    ));
     if let Some(value) = read_value(MAX_USER_NAMESPACES, &mut buffer) {
-        hint.push(" (user.max_user_namespaces = ").push_name(value).push(")");
+        hint.say(rare!(" (user.max_user_namespaces = ")).push_name(value).push(")");
     }
-    hint.push(": run as root");
+    hint.say(rare!(": run as root"));
     hint.leak()
 }
 
@@ -49,7 +54,7 @@ pub fn user_namespaces() -> &'static [u8] {
 #[inline(never)]
 pub fn processes() -> &'static [u8] {
     let mut hint = Text::new();
-    hint.push("no more processes are allowed here: RLIMIT_NPROC (ulimit -u) is ");
+    hint.say(rare!("no more processes are allowed here: RLIMIT_NPROC (ulimit -u) is "));
     match getrlimit(Resource::Nproc).current {
         Some(limit) => hint.push_number(limit),
         None => hint.push("unlimited"),

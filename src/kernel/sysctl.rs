@@ -9,15 +9,15 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 const OTHERS: Cure =
-    Cure::Words("it is the host's, or of a namespace whose owner the runtime is not");
+    Cure::Words(rare!("it is the host's, or of a namespace whose owner the runtime is not"));
 
 static SET: Operation = Operation {
-    words: "set the sysctl",
+    words: rare!("set the sysctl"),
     on: Object::Target,
     cures: &[
         COVERED,
-        (Errno::NOENT, Cure::Words("this kernel does not have it, or not per namespace")),
-        (Errno::INVAL, Cure::Words("the kernel does not take this value")),
+        (Errno::NOENT, Cure::Words(rare!("this kernel does not have it, or not per namespace"))),
+        (Errno::INVAL, Cure::Words(rare!("the kernel does not take this value"))),
         (Errno::ACCESS, OTHERS),
         (Errno::PERM, OTHERS),
     ],

@@ -16,14 +16,14 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 static OPEN: Operation = Operation {
-    words: "open a terminal in the container's /dev/pts",
+    words: rare!("open a terminal in the container's /dev/pts"),
     on: Object::None,
-    cures: &[(Errno::BADF, Cure::Words("--tty takes a /dev/pts of the container's own"))],
+    cures: &[(Errno::BADF, Cure::Words(rare!("--tty takes a /dev/pts of the container's own")))],
 };
-static CONSOLE: Operation = Operation::new("make the terminal /dev/console");
-static CONTROL: Operation = Operation::new("make the terminal the program's");
-static GIVE: Operation = Operation::new("give the standard streams to the user");
-static SEND: Operation = Operation::new("hand the terminal to the launcher");
+static CONSOLE: Operation = Operation::new(rare!("make the terminal /dev/console"));
+static CONTROL: Operation = Operation::new(rare!("make the terminal the program's"));
+static GIVE: Operation = Operation::new(rare!("give the standard streams to the user"));
+static SEND: Operation = Operation::new(rare!("hand the terminal to the launcher"));
 
 /// What a container of an OCI configuration gets, besides the terminal itself.
 #[derive(Clone, Copy)]

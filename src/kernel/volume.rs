@@ -70,26 +70,28 @@ impl<'a> Volume<'a> {
 }
 
 static OPEN_SOURCE: Operation = Operation {
-    words: "open the volume's source",
+    words: rare!("open the volume's source"),
     on: Object::Source,
-    cures: &[(Errno::NOENT, Cure::Words("the part before the colon is a path on the host"))],
+    cures: &[(Errno::NOENT, Cure::Words(rare!("the part before the colon is a path on the host")))],
 };
 pub(super) static TAKE: Operation = Operation {
-    words: "take the mounts of the volume",
+    words: rare!("take the mounts of the volume"),
     on: Object::Source,
     cures: &[
-        (Errno::NOSYS, Cure::Words("this option of a volume takes Linux 5.12 or newer")),
+        (Errno::NOSYS, Cure::Words(rare!("this option of a volume takes Linux 5.12 or newer"))),
         (
             Errno::INVAL,
-            Cure::Words("this file system, or this kernel, does not do that (idmap: Linux 5.12)"),
+            Cure::Words(rare!(
+                "this file system, or this kernel, does not do that (idmap: Linux 5.12)"
+            )),
         ),
-        (Errno::PERM, Cure::Words("this takes root privilege on the host")),
+        (Errno::PERM, Cure::Words(rare!("this takes root privilege on the host"))),
     ],
 };
 static NO_DEVICE: Operation = Operation {
-    words: "use as a device",
+    words: rare!("use as a device"),
     on: Object::Source,
-    cures: &[(Errno::NODEV, Cure::Words("it is neither a character nor a block device"))],
+    cures: &[(Errno::NODEV, Cure::Words(rare!("it is neither a character nor a block device")))],
 };
 
 /// Opens the source of a volume on the host.

@@ -20,18 +20,18 @@ use rustix::io::{Errno, write};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::stdio::dup2_stdout;
 
-static GO: Operation = Operation::new("tell the child to go on");
+static GO: Operation = Operation::new(rare!("tell the child to go on"));
 static MAP: Operation = Operation {
-    words: "write",
+    words: rare!("write"),
     on: Object::Target,
     cures: &[
         (
             Errno::PERM,
-            Cure::Words(
-                "this takes CAP_SETUID and CAP_SETGID on the host, or the maps of newuidmap",
-            ),
+            Cure::Words(rare!(
+                "this takes CAP_SETUID and CAP_SETGID on the host, or the maps of newuidmap"
+            )),
         ),
-        (Errno::INVAL, Cure::Words("ranges may not overlap, and there may be at most 340")),
+        (Errno::INVAL, Cure::Words(rare!("ranges may not overlap, and there may be at most 340"))),
     ],
 };
 
@@ -71,7 +71,7 @@ pub fn all<'a>(
     }
 }
 
-static OPEN_NETWORK: Operation = Operation::new("open the child's network namespace");
+static OPEN_NETWORK: Operation = Operation::new(rare!("open the child's network namespace"));
 
 /// Makes the interface. The host's end of a cable is called after the child, whose number nobody
 /// else has as long as it lives.
@@ -153,22 +153,22 @@ fn run_helper(
         words.extend(keep(word.to_vec()));
     }
     let failed = |why, hint: Text| {
-        Error::new("map ids with", name.to_bytes(), why, hint.leak(), status::FAILED)
+        Error::new(rare!("map ids with"), name.to_bytes(), why, hint.leak(), status::FAILED)
     };
     match run(&helper.paths, &words, signals) {
         Ok(0) => Ok(()),
         Ok(_) => {
             let mut hint = Text::new();
-            hint.push("it allows the caller only the ranges that ").push(helper.file);
-            hint.push(" has for them, and wants to be setuid; asked for: ");
+            hint.say(rare!("it allows the caller only the ranges that ")).push(helper.file);
+            hint.say(rare!(" has for them, and wants to be setuid; asked for: "));
             for (index, line) in parts(lines, b'\n').filter(|line| !line.is_empty()).enumerate() {
                 hint.push(if index > 0 { ", " } else { "" }).push_name(line);
             }
-            Err(failed(Why::Text("it refused the ranges"), hint))
+            Err(failed(Why::Text(rare!("it refused the ranges")), hint))
         }
         Err(errno) => {
             let mut hint = Text::new();
-            hint.push("without root privilege, more than one id takes the package uidmap");
+            hint.say(rare!("without root privilege, more than one id takes the package uidmap"));
             Err(failed(Why::Errno(errno), hint))
         }
     }

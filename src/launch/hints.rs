@@ -15,13 +15,14 @@ pub fn explain<'a>(fault: Fault, on: &'a [u8], plan: &Plan<'_>) -> Error<'a> {
 fn hint(fault: Fault, plan: &Plan<'_>) -> &'static [u8] {
     match fault.cure() {
         None => b"",
-        Some(Cure::Words(words)) => words.as_bytes(),
+        Some(Cure::Words(words)) => words.bytes(),
         Some(Cure::AllowProcesses) => settings::processes(),
         Some(Cure::AllowUserNamespaces) if plan.namespaces.contains(Namespaces::USER) => {
             settings::user_namespaces()
         }
         Some(Cure::AllowUserNamespaces) => {
-            b"a seccomp filter or a security policy forbids it, even to a privileged caller"
+            rare!("a seccomp filter or a security policy forbids it, even to a privileged caller")
+                .bytes()
         }
     }
 }
@@ -29,5 +30,5 @@ fn hint(fault: Fault, plan: &Plan<'_>) -> &'static [u8] {
 /// The message for a program that could not be executed.
 pub fn refusal<'a>(refusal: &Refusal<'a>) -> Error<'a> {
     let Refusal { program, why, hint, status } = *refusal;
-    Error::new("execute", program.to_bytes(), why, hint.as_bytes(), status)
+    Error::new(rare!("execute"), program.to_bytes(), why, hint.bytes(), status)
 }

@@ -52,21 +52,20 @@ pub fn run_hook(hook: &Hook<'_>, running: Running<'_>) -> Result<(), Error<'stat
     match run(hook, running) {
         Ok(Ended::InTime(ended)) => match (ended.exit_status(), ended.terminating_signal()) {
             (Some(0), _) => return Ok(()),
-            (_, Some(signal)) => why.push("ended by signal ").push_number(signal as u64),
-            (code, None) => why.push("exit status ").push_number(code.unwrap_or(-1) as u64),
+            (_, Some(signal)) => why.say(rare!("ended by signal ")).push_number(signal as u64),
+            (code, None) => why.say(rare!("exit status ")).push_number(code.unwrap_or(-1) as u64),
         },
         Ok(Ended::Late) => {
             let seconds = hook.timeout.unwrap_or_default();
-            why.push("killed, for it has not ended after ").push_number(seconds.into());
-            why.push(if seconds == 1 { " second" } else { " seconds" })
+            why.say(rare!("killed, for it has not ended after ")).push_number(seconds.into());
+            why.say(if seconds == 1 { rare!(" second") } else { rare!(" seconds") })
         }
         Err(errno) => why.push_raw(errno_text(errno)),
     };
     let mut on = Text::new();
     on.push(running.kind).push(" ").push_raw(hook.path.to_bytes());
-    // Both were put together from words.
-    let why = Why::Text(core::str::from_utf8(why.leak()).unwrap_or("failed"));
-    Err(Error::new("run the hook", on.leak(), why, b"", status::FAILED))
+    let why = Why::Told(why.leak());
+    Err(Error::new(rare!("run the hook"), on.leak(), why, b"", status::FAILED))
 }
 
 enum Ended {

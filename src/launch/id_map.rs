@@ -12,9 +12,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 static MAKE: Operation = Operation {
-    words: "make a user namespace for the ids of a volume",
+    words: rare!("make a user namespace for the ids of a volume"),
     on: Object::None,
-    cures: &[(Errno::PERM, Cure::Words("this takes root privilege on the host"))],
+    cures: &[(Errno::PERM, Cure::Words(rare!("this takes root privilege on the host")))],
 };
 
 const STACK_BYTES: usize = 64 * 1024;

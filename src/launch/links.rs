@@ -9,7 +9,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, waitpid};
 
-static ENTER: Operation = Operation::new("enter the container's network namespace");
+static ENTER: Operation = Operation::new(rare!("enter the container's network namespace"));
 
 /// Moves the interface `name` to `namespace`, where it is called `new_name`, has the addresses that it
 /// had, and is up.

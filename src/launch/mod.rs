@@ -116,13 +116,13 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
     }
 }
 
-static BLOCK: Operation = Operation::new("block signals");
-static UNBLOCK: Operation = Operation::new("unblock signals");
-static MAP_STACK: Operation = Operation::new("map a stack for the child");
-static MAP: Operation = Operation::new("map memory to share with the child");
-static CONNECT: Operation = Operation::new("make a way to talk to the child");
+static BLOCK: Operation = Operation::new(rare!("block signals"));
+static UNBLOCK: Operation = Operation::new(rare!("unblock signals"));
+static MAP_STACK: Operation = Operation::new(rare!("map a stack for the child"));
+static MAP: Operation = Operation::new(rare!("map memory to share with the child"));
+static CONNECT: Operation = Operation::new(rare!("make a way to talk to the child"));
 static CLONE: Operation = Operation {
-    words: "make a process in new namespaces",
+    words: rare!("make a process in new namespaces"),
     on: Object::None,
     cures: &[
         (Errno::AGAIN, Cure::AllowProcesses),
@@ -131,11 +131,11 @@ static CLONE: Operation = Operation {
         (Errno::USERS, Cure::AllowUserNamespaces),
         (
             Errno::INVAL,
-            Cure::Words("the kernel lacks one of these isolations: mini-container check"),
+            Cure::Words(rare!("the kernel lacks one of these isolations: mini-container check")),
         ),
     ],
 };
-static WAIT: Operation = Operation::new("wait for the program");
+static WAIT: Operation = Operation::new(rare!("wait for the program"));
 
 /// A process's number, for a name or a word.
 fn number_of(process: Pid) -> u64 {

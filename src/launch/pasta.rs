@@ -34,8 +34,8 @@ impl Pasta {
     /// That it is not installed, or what it says itself on standard error.
     pub fn connect(child: Pid, signals: Before) -> Result<Self, Error<'static>> {
         Self::start(child, signals).map_err(|why| {
-            let hint = b"it is in the package passt";
-            Error::new("run", PATHS[0].to_bytes(), why, hint, status::FAILED)
+            let hint = rare!("it is in the package passt").bytes();
+            Error::new(rare!("run"), PATHS[0].to_bytes(), why, hint, status::FAILED)
         })
     }
 
@@ -54,7 +54,7 @@ impl Pasta {
         set_child_subreaper(None).map_err(Why::Errno)?;
         match ended {
             Ok(0) => Self::find(child).map_err(Why::Errno),
-            Ok(_) => Err(Why::Text("it could not connect the container")),
+            Ok(_) => Err(Why::Text(rare!("it could not connect the container"))),
             Err(errno) => Err(Why::Errno(errno)),
         }
     }

@@ -73,12 +73,12 @@ pub struct Given<'s> {
     pub has_start_hooks: bool,
 }
 
-static WAIT: Operation = Operation::new("wait for the container's process");
-static ENTER: Operation = Operation::new("enter the container's namespaces");
+static WAIT: Operation = Operation::new(rare!("wait for the container's process"));
+static ENTER: Operation = Operation::new(rare!("enter the container's namespaces"));
 static LISTEN: Operation = Operation {
-    words: "hand the filter of system calls to who decides about them",
+    words: rare!("hand the filter of system calls to who decides about them"),
     on: Object::None,
-    cures: &[(Errno::BUSY, Cure::Words("this process has such a filter already"))],
+    cures: &[(Errno::BUSY, Cure::Words(rare!("this process has such a filter already")))],
 };
 
 /// Clones the child and attends to it until it waits to be started or, without that, runs the program;
@@ -205,10 +205,12 @@ fn attend<'a>(
             // The child's end is closed when it executes the program, or is killed on the way.
             None | Some([]) if !waits => return Ok(()),
             None | Some([]) => {
-                let hint = b"killed, perhaps for its memory: the limit is too low for its mounts";
-                let why = Why::Text("it ended on the way");
+                let hint =
+                    rare!("killed, perhaps for its memory: the limit is too low for its mounts")
+                        .bytes();
+                let why = Why::Text(rare!("it ended on the way"));
                 return Err(Error::new(
-                    "make the container's process",
+                    rare!("make the container's process"),
                     b"",
                     why,
                     hint,

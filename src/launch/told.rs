@@ -4,6 +4,7 @@
 use crate::error::{Error, Why, status};
 use crate::kernel::program::{Refusal, is_directory, why_not};
 use crate::plan::Plan;
+use crate::rare::Rare;
 use crate::text::{Text, cut};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
@@ -28,7 +29,7 @@ pub fn read_failure(told: &[u8]) -> Error<'static> {
     };
     let (words, hint) = cut(words, 0);
     let (words, hint) = (words.to_vec().leak(), hint.unwrap_or_default().to_vec().leak());
-    Error::new("", b"", Why::Told(words), hint, status)
+    Error::new(Rare::NONE, b"", Why::Told(words), hint, status)
 }
 
 /// What is to say if the program is not there, before anybody starts it.
@@ -48,8 +49,8 @@ pub(super) fn missing<'s>(plan: &'s Plan<'_>) -> Option<Error<'s>> {
     let refusal = if is_named || errno == Errno::ACCESS {
         why_not(path, errno, &mut [])
     } else {
-        let why = Why::Text("executable file not found in $PATH");
-        Refusal { program: plan.command.name, why, hint: "", status: status::NOT_FOUND }
+        let why = Why::Text(rare!("executable file not found in $PATH"));
+        Refusal { program: plan.command.name, why, hint: Rare::NONE, status: status::NOT_FOUND }
     };
     Some(refused(plan, &refusal))
 }
@@ -63,24 +64,30 @@ pub(super) fn refused<'s>(plan: &Plan<'_>, refusal: &Refusal<'_>) -> Error<'s> {
         Why::Errno(Errno::NOENT) => {
             told.push("stat ")
                 .push_name(refusal.program.to_bytes())
-                .push(": no such file or directory");
+                .say(rare!(": no such file or directory"));
         }
         Why::Errno(Errno::ACCESS) => {
-            told.push("permission denied");
+            told.say(rare!("permission denied"));
         }
-        Why::Text("not found in the container's PATH") => {
-            told.push("executable file not found in $PATH");
+        Why::Text(rare!("not found in the container's PATH")) => {
+            told.say(rare!("executable file not found in $PATH"));
         }
         Why::Missing(what, name) => {
-            told.push("no such file or directory: ").push(what).push(" ").push_name(name);
-            told.push(" is missing in the root");
+            told.say(rare!("no such file or directory: ")).say(what).push(" ").push_name(name);
+            told.say(rare!(" is missing in the root"));
         }
-        Why::Text("it is a directory") => {
-            told.push("permission denied: it is a directory");
+        Why::Text(rare!("it is a directory")) => {
+            told.say(rare!("permission denied: it is a directory"));
         }
         why => {
-            told.push_raw(Error::new("", b"", why, b"", 0).words().as_bytes());
+            told.push_raw(Error::new(Rare::NONE, b"", why, b"", 0).words().as_bytes());
         }
     }
-    Error::new("exec:", on.leak(), Why::Told(told.leak()), refusal.hint.as_bytes(), refusal.status)
+    Error::new(
+        rare!("exec:"),
+        on.leak(),
+        Why::Told(told.leak()),
+        refusal.hint.bytes(),
+        refusal.status,
+    )
 }

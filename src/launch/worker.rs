@@ -6,6 +6,7 @@ use super::id_map::write_map;
 use crate::error::{Doing, Error, Fault, Operation, Why, status};
 use crate::kernel::identity::{self, Parent};
 use crate::kernel::settings;
+use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone};
 use crate::sys::signals::{self, SignalSet};
@@ -16,7 +17,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, waitpid,
 };
 
-static START: Operation = Operation::new("start a process in a user namespace");
+static START: Operation = Operation::new(rare!("start a process in a user namespace"));
 
 /// With mounts of its own, it may mount the layers that it builds upon.
 const OWN: Namespaces = Namespaces::USER.and(Namespaces::MOUNT);
@@ -104,7 +105,7 @@ pub fn run(ids: Ids, work: Work<'_>) -> Result<(), Error<'static>> {
     }
     match status_of(worker).map_err(failed)? {
         0 => Ok(()),
-        status => Err(Error::new("", b"", Why::Said, b"", status)),
+        status => Err(Error::new(Rare::NONE, b"", Why::Said, b"", status)),
     }
 }
 

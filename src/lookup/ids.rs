@@ -38,12 +38,12 @@ fn ranges(path: &'static CStr, own: u32, caller: Caller) -> Result<IdMap, Error<
     add_ranges(&mut ranges, &lines, name, caller.user);
     if ranges.len() == first {
         let mut hint = Text::new();
-        hint.push("as root, add a line such as ").push_name(name.unwrap_or(b"USER"));
-        hint.push(":100000:65536 to it");
+        hint.say(rare!("as root, add a line such as ")).push_name(name.unwrap_or(b"USER"));
+        hint.say(rare!(":100000:65536 to it"));
         let mut why = Text::new();
         why.push_number(caller.user.into());
-        let why = Why::Missing("a range for user", why.leak());
-        let doing = "map the ids of";
+        let why = Why::Missing(rare!("a range for user"), why.leak());
+        let doing = rare!("map the ids of");
         return Err(Error::new(doing, path.to_bytes(), why, hint.leak(), status::FAILED));
     }
     Ok(IdMap::Ranges(ranges))

@@ -17,6 +17,7 @@ use crate::kernel::overlay::{self, LAYERS_MAX};
 use crate::launch::assist::has_helpers;
 use crate::launch::worker::{self, Ids, Maps};
 use crate::plan::ids as maps;
+use crate::rare::Rare;
 use crate::sys::files::standard_output;
 use crate::sys::namespaces::Namespaces;
 use crate::text::Text;
@@ -156,7 +157,7 @@ impl Used {
 fn has_overlays(isolation: &Isolation<'_>, caller: Caller, ids: Ids) -> bool {
     let has_users = isolation.namespaces.contains(Namespaces::USER) || !caller.privileged;
     overlay::is_there(!has_users || caller.privileged, caller.kernel).unwrap_or_else(|| {
-        let missing = || Error::new("", b"", Why::Said, b"", status::FAILED);
+        let missing = || Error::new(Rare::NONE, b"", Why::Said, b"", status::FAILED);
         let mut probe = || if overlay::can_be_made() { Ok(()) } else { Err(missing()) };
         worker::run(ids, &mut probe).is_ok()
     })

@@ -6,7 +6,7 @@ pub mod image;
 
 pub use ids::{auto, subordinate_ids};
 
-use crate::container::{Filter, Security};
+use crate::container::{ALL_CAPABILITIES, Filter, Security};
 use crate::error::{Doing, Error, Object, Operation};
 use crate::kernel::caller::Caller;
 use crate::kernel::settings::read_file;
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::thread::CapabilitySet;
 
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// The programs that the container's system calls go through.
 ///
@@ -26,7 +26,7 @@ static READ: Operation = Operation { on: Object::Target, ..Operation::new("read"
 /// What is wrong with its profile.
 #[inline(never)]
 pub fn filters<'a>(security: &Security<'a>, caller: Caller) -> Result<Vec<Program>, Error<'a>> {
-    let capabilities = security.capabilities.map_or(CapabilitySet::all(), |sets| sets.bounding);
+    let capabilities = security.capabilities.map_or(ALL_CAPABILITIES, |sets| sets.bounding);
     let mut programs = Vec::new();
     if matches!(security.filter, Filter::None) && !security.no_nested_users {
         return Ok(programs);

@@ -6,6 +6,6 @@ use crate::error::{Error, Why};
 
 /// The answer to both.
 pub fn refused() -> Error<'static> {
-    let why = Why::Text("checkpoint and restore are not supported yet");
-    Error::new("use", b"criu", why, b"", FAILED)
+    let why = Why::Text(rare!("checkpoint and restore are not supported yet"));
+    Error::new(rare!("use"), b"criu", why, b"", FAILED)
 }

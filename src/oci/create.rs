@@ -18,6 +18,7 @@ use crate::kernel::{labels, sockets};
 use crate::launch::relay::Relay;
 use crate::launch::runtime::{self, Given};
 use crate::plan::{Plan, Program};
+use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::Text;
@@ -29,13 +30,15 @@ use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
-static CONSOLE: Operation = Operation { on: Object::Target, ..Operation::new("connect to") };
-static LISTEN: Operation = Operation::new("make the socket that the container waits at");
-static PID_FILE: Operation = Operation { on: Object::Target, ..Operation::new("write") };
-static PIDFD: Operation =
-    Operation { on: Object::Target, ..Operation::new("send a descriptor of the process to") };
-static WAIT: Operation = Operation::new("wait for the container");
+static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
+static CONSOLE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("connect to")) };
+static LISTEN: Operation = Operation::new(rare!("make the socket that the container waits at"));
+static PID_FILE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("write")) };
+static PIDFD: Operation = Operation {
+    on: Object::Target,
+    ..Operation::new(rare!("send a descriptor of the process to"))
+};
+static WAIT: Operation = Operation::new(rare!("wait for the container"));
 
 /// How a container is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,7 +155,8 @@ fn read(runtime: &Runtime<'_>) -> Result<Bundle, Error<'static>> {
     };
     let failed = |fault: crate::error::Fault| {
         let hint: &[u8] = if fault.errno == rustix::io::Errno::NOENT {
-            b"--bundle DIR names the folder that it lies in; mini-container spec makes one"
+            rare!("--bundle DIR names the folder that it lies in; mini-container spec makes one")
+                .bytes()
         } else {
             b""
         };
@@ -187,13 +191,13 @@ fn check(config: &Config) -> Result<(), Error<'static>> {
 /// There is not.
 pub fn check_program(container: &Container<'_>) -> Result<(), Error<'static>> {
     if container.process.command.is_empty() {
-        return Err(refused(b"process.args", "there is no program to run"));
+        return Err(refused(b"process.args", rare!("there is no program to run")));
     }
     Ok(())
 }
 
-fn refused(on: &'static [u8], why: &'static str) -> Error<'static> {
-    Error::new("config.json:", on, Why::Text(why), b"", FAILED)
+fn refused(on: &'static [u8], why: Rare) -> Error<'static> {
+    Error::new(rare!("config.json:"), on, Why::Text(why), b"", FAILED)
 }
 
 /// Labels that nobody would look at are refused.
@@ -207,13 +211,13 @@ pub fn check_labels(config: &mut Config) -> Result<(), Error<'static>> {
         && !labels::has_apparmor()
         && attributes.apparmor.take() != Some(c"unconfined")
     {
-        return Err(refused(b"process.apparmorProfile", "this kernel has no AppArmor"));
+        return Err(refused(b"process.apparmorProfile", rare!("this kernel has no AppArmor")));
     }
     let is_labelled = attributes.selinux.is_some() || config.is_labelled;
     if is_labelled && !labels::has_selinux() {
         let on =
             if config.is_labelled { &b"linux.mountLabel"[..] } else { b"process.selinuxLabel" };
-        return Err(refused(on, "this kernel has no SELinux"));
+        return Err(refused(on, rare!("this kernel has no SELinux")));
     }
     Ok(())
 }
@@ -325,7 +329,9 @@ pub fn listener(config: &Config) -> Result<Option<OwnedFd>, Error<'static>> {
 
 fn connect(path: &'static CStr) -> Result<OwnedFd, Error<'static>> {
     let connected = sockets::connect_stream(path).doing(&CONSOLE);
-    connected.map_err(|fault| fault.into_error(path.to_bytes(), b"somebody has to listen there"))
+    connected.map_err(|fault| {
+        fault.into_error(path.to_bytes(), rare!("somebody has to listen there").bytes())
+    })
 }
 
 /// The way that the terminal takes: our end, where it is ours, and the child's.
@@ -334,10 +340,11 @@ pub fn console(
     has_terminal: bool,
     how: How,
 ) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Error<'static>> {
-    let refused = |why| Err(Error::new("option", b"--console-socket", Why::Text(why), b"", FAILED));
+    let refused =
+        |why| Err(Error::new(rare!("option"), b"--console-socket", Why::Text(why), b"", FAILED));
     match (runtime.typed.value(Name::ConsoleSocket), has_terminal) {
         (None, false) => Ok((None, None)),
-        (Some(_), false) => refused("the container has no terminal"),
+        (Some(_), false) => refused(rare!("the container has no terminal")),
         (Some(path), true) => Ok((None, Some(connect(absolute(path)?)?))),
         (None, true) if how == How::Attached => {
             let flags = SocketFlags::CLOEXEC;
@@ -346,7 +353,9 @@ pub fn console(
             let (ours, theirs) = pair.map_err(|fault| fault.into_error(b"", b""))?;
             Ok((Some(ours), Some(theirs)))
         }
-        (None, true) => refused("a container with a terminal that nobody waits for needs it"),
+        (None, true) => {
+            refused(rare!("a container with a terminal that nobody waits for needs it"))
+        }
     }
 }
 

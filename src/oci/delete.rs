@@ -18,7 +18,7 @@ use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
-static END: Operation = Operation::new("end the container");
+static END: Operation = Operation::new(rare!("end the container"));
 
 /// Removes the container; the exit status.
 ///
@@ -43,7 +43,7 @@ pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         Status::Running | Status::Paused if !is_forced => {
             return Err(about(
                 folder.id,
-                "cannot delete a container that is not stopped: it is running",
+                rare!("cannot delete a container that is not stopped: it is running"),
             ));
         }
         // Nothing of the container's own has run yet.

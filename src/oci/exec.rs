@@ -25,9 +25,9 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Gid, Pid};
 use rustix::thread::CapabilitySet;
 
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
-static ENTER: Operation = Operation::new("find the container's process");
-static WAIT: Operation = Operation::new("wait for the program");
+static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
+static ENTER: Operation = Operation::new(rare!("find the container's process"));
+static WAIT: Operation = Operation::new(rare!("wait for the program"));
 
 /// A process on its way into a container.
 struct Joining<'s> {
@@ -98,7 +98,9 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let metadata = metadata.map_or("", |listener| listener.1);
     let cgroup = match (cgroup, runtime.typed.value(Name::Cgroup)) {
         (Some(cgroup), Some(inner)) => Some(cgroup.below(inner.to_bytes())?),
-        (None, Some(_)) => return Err(about(folder.id, "it has no cgroup, which --cgroup takes")),
+        (None, Some(_)) => {
+            return Err(about(folder.id, rare!("it has no cgroup, which --cgroup takes")));
+        }
         (cgroup, None) => cgroup,
     };
     let mut joining = Joining { cgroup, state: &state, id: folder.id, metadata };
@@ -132,14 +134,14 @@ fn check(
     if state.status(folder, false) == Status::Stopped {
         return Err(about(
             folder.id,
-            "cannot exec in a container that has stopped: container not running",
+            rare!("cannot exec in a container that has stopped: container not running"),
         ));
     }
     let is_frozen = cgroup.is_some_and(Cgroup::is_frozen);
     if is_frozen && !runtime.typed.has(Name::IgnorePaused) {
         return Err(about(
             folder.id,
-            "cannot exec in a paused container; --ignore-paused waits for its resume",
+            rare!("cannot exec in a paused container; --ignore-paused waits for its resume"),
         ));
     }
     Ok(())
@@ -183,7 +185,7 @@ fn change(runtime: &Runtime<'_>, container: &mut Container<'static>) -> Result<(
     let refused = |option: &'static str, value: &CStr, why| {
         let mut on = Text::new();
         on.push(option).push(" '").push_name(value.to_bytes()).push("'");
-        Error::new("option", on.leak(), Why::Text(why), b"", FAILED)
+        Error::new(rare!("option"), on.leak(), Why::Text(why), b"", FAILED)
     };
     if typed.has(Name::Tty) {
         process.terminal = true;
@@ -197,14 +199,15 @@ fn change(runtime: &Runtime<'_>, container: &mut Container<'static>) -> Result<(
     }
     if let Some(text) = typed.value(Name::User) {
         let user = user(text.to_bytes(), process.user);
-        process.user =
-            Some(user.ok_or_else(|| refused("--user", text, "it is UID[:GID], in numbers"))?);
+        process.user = Some(
+            user.ok_or_else(|| refused("--user", text, rare!("it is UID[:GID], in numbers")))?,
+        );
     }
     for text in typed.values(Name::AdditionalGids) {
         for text_of_one in parts(text.to_bytes(), b',') {
             let group = number(text_of_one).filter(|group| *group != u32::MAX);
             let group =
-                group.ok_or_else(|| refused("--additional-gids", text, "it is a number"))?;
+                group.ok_or_else(|| refused("--additional-gids", text, rare!("it is a number")))?;
             process.groups.get_or_insert_default().push(Gid::from_raw(group));
         }
     }
@@ -216,7 +219,7 @@ fn change(runtime: &Runtime<'_>, container: &mut Container<'static>) -> Result<(
     }
     for name in typed.values(Name::Capability) {
         let added = capability(name.to_bytes())
-            .ok_or_else(|| refused("--cap", name, "there is no such capability"))?;
+            .ok_or_else(|| refused("--cap", name, rare!("there is no such capability")))?;
         if let Some(sets) = &mut container.security.capabilities {
             sets.bounding |= added;
             sets.effective |= added;

@@ -9,6 +9,7 @@ use crate::container::environment;
 use crate::error::{Doing, Error, Fault, Object, Operation, Why};
 use crate::kernel::caller::Caller;
 use crate::kernel::settings::read_file;
+use crate::rare::Rare;
 use crate::text::{Text, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -19,12 +20,13 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-static MAKE: Operation = Operation { on: Object::Target, ..Operation::new("make the folder") };
-static LOCK: Operation = Operation::new("lock the container");
+static MAKE: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("make the folder")) };
+static LOCK: Operation = Operation::new(rare!("lock the container"));
 static WRITE: Operation =
-    Operation { on: Object::Target, ..Operation::new("write the container's") };
+    Operation { on: Object::Target, ..Operation::new(rare!("write the container's")) };
 static REMOVE: Operation =
-    Operation { on: Object::Target, ..Operation::new("remove the container's") };
+    Operation { on: Object::Target, ..Operation::new(rare!("remove the container's")) };
 
 /// The folder of all containers.
 pub struct Home {
@@ -64,11 +66,11 @@ impl Home {
                 Ok(Self { path: joined(&[path, b"/mini-container"]) })
             }
             None if caller.user != 0 => {
-                let hint = b"set it, as the login does, or name a folder: --root DIR";
+                let hint = rare!("set it, as the login does, or name a folder: --root DIR").bytes();
                 Err(Error::usage(
-                    "find the state of containers",
+                    rare!("find the state of containers"),
                     b"",
-                    "XDG_RUNTIME_DIR is not set",
+                    rare!("XDG_RUNTIME_DIR is not set"),
                     hint,
                 ))
             }
@@ -88,7 +90,7 @@ impl Home {
         let path = joined(&[self.path.to_bytes(), b"/", id.to_bytes()]);
         match mkdirat(CWD, path, Mode::RWXU) {
             Err(Errno::EXIST) => {
-                return Err(about(id, "a container with this name already exists"));
+                return Err(about(id, rare!("a container with this name already exists")));
             }
             made => made.doing(&MAKE).map_err(|fault| fault.into_error(path.to_bytes(), b""))?,
         }
@@ -100,7 +102,7 @@ impl Home {
     /// Whether this can be a container's name.
     #[must_use]
     pub fn is_name(id: &CStr) -> bool {
-        checked(id).is_ok()
+        is_name(id.to_bytes())
     }
 
     /// The folder of a container that is there.
@@ -114,8 +116,12 @@ impl Home {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(CWD, path, flags, Mode::empty()) {
             Ok(file) => Ok(Folder { id, file, path }),
-            Err(Errno::NOENT | Errno::NAMETOOLONG) => Err(about(id, "container does not exist")),
-            Err(errno) => Err(Error::new("open", path.to_bytes(), Why::Errno(errno), b"", FAILED)),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => {
+                Err(about(id, rare!("container does not exist")))
+            }
+            Err(errno) => {
+                Err(Error::new(rare!("open"), path.to_bytes(), Why::Errno(errno), b"", FAILED))
+            }
         }
     }
 
@@ -128,7 +134,8 @@ impl Home {
         let mut space = [MaybeUninit::uninit(); 2048];
         let mut entries = RawDir::new(&file, &mut space);
         while let Some(Ok(entry)) = entries.next() {
-            names.extend(checked(entry.file_name()));
+            let name = entry.file_name().to_bytes();
+            names.extend(is_name(name).then(|| joined(&[name])));
         }
         crate::text::sort(&mut names);
         names
@@ -137,8 +144,8 @@ impl Home {
 
 /// What is the matter with a container.
 #[must_use]
-pub fn about(id: &CStr, why: &'static str) -> Error<'static> {
-    Error::new("container", joined(&[id.to_bytes()]).to_bytes(), Why::Text(why), b"", FAILED)
+pub fn about(id: &CStr, why: Rare) -> Error<'static> {
+    Error::new(rare!("container"), joined(&[id.to_bytes()]).to_bytes(), Why::Text(why), b"", FAILED)
 }
 
 /// The exit status of commands of the runtime's that fail, as runc's.
@@ -147,20 +154,24 @@ pub const FAILED: u8 = 1;
 /// A name that can be a container's.
 fn checked(id: &CStr) -> Result<&'static CStr, Error<'static>> {
     let bytes = id.to_bytes();
-    let is_name =
-        bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || PUNCTUATION.contains(byte));
-    if !is_name || matches!(bytes, b"" | b"." | b"..") || bytes.len() > ID_BYTES_MAX {
-        let hint = b"letters, digits, and _ + - . are, at most 1024";
+    if !is_name(bytes) {
+        let hint = rare!("letters, digits, and _ + - . are, at most 1024").bytes();
         let on = joined(&[bytes]).to_bytes();
         return Err(Error::new(
-            "container",
+            rare!("container"),
             on,
-            Why::Text("this is no name for one"),
+            Why::Text(rare!("this is no name for one")),
             hint,
             FAILED,
         ));
     }
     Ok(joined(&[bytes]))
+}
+
+fn is_name(id: &[u8]) -> bool {
+    id.iter().all(|byte| byte.is_ascii_alphanumeric() || PUNCTUATION.contains(byte))
+        && !matches!(id, b"" | b"." | b"..")
+        && id.len() <= ID_BYTES_MAX
 }
 
 fn make_folders(path: &CStr) -> Result<(), Errno> {

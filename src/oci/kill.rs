@@ -9,7 +9,7 @@ use crate::error::{Doing, Error, Operation, Why};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-static KILL: Operation = Operation::new("send the signal");
+static KILL: Operation = Operation::new(rare!("send the signal"));
 
 /// Sends it; the exit status.
 ///
@@ -21,9 +21,15 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let mut name = typed.to_bytes().to_vec();
     name.make_ascii_uppercase();
     let Some(signal) = signal(&name) else {
-        let hint = b"a name with or without SIG, or a number; RTMIN+1";
+        let hint = rare!("a name with or without SIG, or a number; RTMIN+1").bytes();
         let on = super::text::joined(&[typed.to_bytes()]).to_bytes();
-        return Err(Error::new("signal", on, Why::Text("there is none such"), hint, FAILED));
+        return Err(Error::new(
+            rare!("signal"),
+            on,
+            Why::Text(rare!("there is none such")),
+            hint,
+            FAILED,
+        ));
     };
     let folder = runtime.home.open(runtime.id())?;
     let state = state::of(&folder)?;
@@ -40,10 +46,10 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         }
     }
     if is_stopped {
-        return Err(about(folder.id, "container not running"));
+        return Err(about(folder.id, rare!("container not running")));
     }
     match state.member.signal(signal) {
-        Err(Errno::SRCH) => return Err(about(folder.id, "container not running")),
+        Err(Errno::SRCH) => return Err(about(folder.id, rare!("container not running"))),
         answer => answer.doing(&KILL).map_err(|fault| fault.into_error(b"", b""))?,
     }
     // One that is frozen dies when it thaws, and engines wait for that.

@@ -17,18 +17,18 @@ use rustix::event::poll;
 use rustix::fs::Timespec;
 use rustix::io::{Errno, read, retry_on_intr};
 
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// A container that has not stopped, and its cgroup.
 fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
     let folder = runtime.home.open(runtime.id())?;
     let state = state::of(&folder)?;
     if state.status(&folder, false) == Status::Stopped {
-        return Err(about(folder.id, "container not running"));
+        return Err(about(folder.id, rare!("container not running")));
     }
     match cgroup_of(&state) {
         Some(cgroup) => Ok((folder, state, cgroup)),
-        None => Err(about(folder.id, "it has no cgroup, which this takes")),
+        None => Err(about(folder.id, rare!("it has no cgroup, which this takes"))),
     }
 }
 
@@ -44,8 +44,8 @@ pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<u8, Error<'stati
     match state.status(&folder, is_frozen) {
         Status::Running | Status::Created if is_wanted => {}
         Status::Paused if !is_wanted => {}
-        _ if is_wanted => return Err(about(folder.id, "cannot pause: it is not running")),
-        _ => return Err(about(folder.id, "cannot resume: it is not paused")),
+        _ if is_wanted => return Err(about(folder.id, rare!("cannot pause: it is not running"))),
+        _ => return Err(about(folder.id, rare!("cannot resume: it is not paused"))),
     }
     cgroup.freeze(is_wanted)?;
     Ok(0)
@@ -98,15 +98,18 @@ fn typed(runtime: &Runtime<'_>) -> Result<Resources<'static>, Error<'static>> {
         let text = value.to_bytes();
         let refused = |why| {
             let on = super::text::joined(&[text]).to_bytes();
-            Error::new("limit", on, Why::Text(why), b"", FAILED)
+            Error::new(rare!("limit"), on, Why::Text(why), b"", FAILED)
         };
-        let signed = || signed(text).ok_or_else(|| refused("it is not a number"));
-        let unsigned = || wide_number(text).ok_or_else(|| refused("it is not a number from 0 on"));
-        let bytes = || bytes(text).ok_or_else(|| refused("it is not a number of bytes, or -1"));
+        let signed = || signed(text).ok_or_else(|| refused(rare!("it is not a number")));
+        let unsigned =
+            || wide_number(text).ok_or_else(|| refused(rare!("it is not a number from 0 on")));
+        let bytes =
+            || bytes(text).ok_or_else(|| refused(rare!("it is not a number of bytes, or -1")));
         match place {
             0 => {
                 let weight = number(text).and_then(|weight| u16::try_from(weight).ok());
-                resources.block.weight = Some(weight.ok_or_else(|| refused("it is not a weight"))?);
+                resources.block.weight =
+                    Some(weight.ok_or_else(|| refused(rare!("it is not a weight")))?);
             }
             1 => cpu.period = Some(unsigned()?),
             2 => cpu.quota = Some(signed()?),
@@ -121,7 +124,7 @@ fn typed(runtime: &Runtime<'_>) -> Result<Resources<'static>, Error<'static>> {
             11 => memory.reservation = Some(bytes()?),
             12 => memory.swap = Some(bytes()?),
             13 => resources.pids = Some(signed()?),
-            _ => return Err(refused("this machine has no resctrl (Intel RDT)")),
+            _ => return Err(refused(rare!("this machine has no resctrl (Intel RDT)"))),
         }
     }
     Ok(resources)
@@ -157,8 +160,8 @@ pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         [digits @ .., b's'] | digits => number(digits).filter(|seconds| *seconds > 0),
     };
     let Some(seconds) = seconds else {
-        let why = Why::Text("it is a number of seconds above 0, such as 5s");
-        return Err(Error::new("option", b"--interval", why, b"", FAILED));
+        let why = Why::Text(rare!("it is a number of seconds above 0, such as 5s"));
+        return Err(Error::new(rare!("option"), b"--interval", why, b"", FAILED));
     };
     loop {
         let mut text = Text::new();

@@ -103,7 +103,13 @@ fn is_json(runtime: &Runtime<'_>) -> Result<bool, Error<'static>> {
         b"table" => Ok(false),
         other => {
             let on = super::text::joined(&[other]).to_bytes();
-            Err(Error::new("format", on, Why::Text("it is table or json"), b"", FAILED))
+            Err(Error::new(
+                rare!("format"),
+                on,
+                Why::Text(rare!("it is table or json")),
+                b"",
+                FAILED,
+            ))
         }
     }
 }
@@ -139,8 +145,8 @@ pub fn ps(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         _ => words.push(c"-ef"),
     }
     let printed = assist::output(&[c"/bin/ps", c"/usr/bin/ps"], &words).map_err(|errno| {
-        let hint = b"--format json does without it";
-        Error::new("run", b"ps", Why::Errno(errno), hint, FAILED)
+        let hint = rare!("--format json does without it").bytes();
+        Error::new(rare!("run"), b"ps", Why::Errno(errno), hint, FAILED)
     })?;
     let mut column = None;
     for line in parts(&printed, b'\n') {
@@ -160,7 +166,13 @@ pub fn ps(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         }
     }
     if column.is_none() {
-        return Err(Error::new("run", b"ps", Why::Text("it prints no column PID"), b"", FAILED));
+        return Err(Error::new(
+            rare!("run"),
+            b"ps",
+            Why::Text(rare!("it prints no column PID")),
+            b"",
+            FAILED,
+        ));
     }
     print(&text)
 }

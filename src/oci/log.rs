@@ -35,7 +35,7 @@ impl<'a> Log<'a> {
             line.push("{\"level\":\"error\",\"msg\":").push_json(words.as_bytes());
             line.push(",\"time\":").push_json(timestamp().as_bytes()).push("}\n");
         } else {
-            line.push("time=").push_json(timestamp().as_bytes()).push(" level=error msg=");
+            line.push("time=").push_json(timestamp().as_bytes()).say(rare!(" level=error msg="));
             line.push_json(words.as_bytes()).push("\n");
         }
         let _ = line.write_to(file);

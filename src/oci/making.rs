@@ -21,7 +21,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
 static FIND: Operation =
-    Operation { on: Object::Target, ..Operation::new("find the container's process,") };
+    Operation { on: Object::Target, ..Operation::new(rare!("find the container's process,")) };
 
 /// A container on its way.
 pub struct Making<'s> {
@@ -142,10 +142,11 @@ impl Making<'_> {
     fn join_cache_group(&mut self, child: Pid) -> Result<(), Error<'static>> {
         let Some(wanted) = &self.config.intel_rdt else { return Ok(()) };
         let failed = |fault: crate::error::Fault| {
-            let hint = b"this machine has none, or resctrl is not mounted at /sys/fs/resctrl";
+            let hint = rare!("this machine has none, or resctrl is not mounted at /sys/fs/resctrl")
+                .bytes();
             Error::new(
-                "config.json: linux.intelRdt:",
-                fault.operation.words.as_bytes(),
+                rare!("config.json: linux.intelRdt:"),
+                fault.operation.words.bytes(),
                 Why::Errno(fault.errno),
                 hint,
                 FAILED,

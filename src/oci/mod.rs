@@ -114,8 +114,8 @@ fn preserved(typed: &Typed<'_>) -> Result<u32, Error<'static>> {
     let count =
         number(value.to_bytes()).filter(|count| (3..3 + (*count).min(1 << 20)).all(is_open));
     count.ok_or_else(|| {
-        let why = Why::Text("it is not a number, or not as many are open");
-        Error::new("option", b"--preserve-fds", why, b"", FAILED)
+        let why = Why::Text(rare!("it is not a number, or not as many are open"));
+        Error::new(rare!("option"), b"--preserve-fds", why, b"", FAILED)
     })
 }
 
@@ -125,26 +125,35 @@ fn has_cgroups(typed: &Typed<'_>) -> Result<bool, Error<'static>> {
     if !matches!(format, b"text" | b"json") {
         let on = text::joined(&[b"--log-format ", format]).to_bytes();
         return Err(Error::new(
-            "option",
+            rare!("option"),
             on,
-            Why::Text("there is none such"),
-            b"text or json",
+            Why::Text(rare!("there is none such")),
+            rare!("text or json").bytes(),
             FAILED,
         ));
     }
     let manager = typed.value(Name::CgroupManager).map_or(&b"cgroupfs"[..], CStr::to_bytes);
     let is_systemd = typed.has(Name::SystemdCgroup) || manager == b"systemd";
     if is_systemd {
-        let hint = b"have the engine use cgroupfs: podman --cgroup-manager cgroupfs, SystemdCgroup = false";
-        let why = Why::Text("cgroups by systemd are not supported yet");
-        return Err(Error::new("option", b"--systemd-cgroup", why, hint, FAILED));
+        let hint = rare!(
+            "have the engine use cgroupfs: podman --cgroup-manager cgroupfs, SystemdCgroup = false"
+        )
+        .bytes();
+        let why = Why::Text(rare!("cgroups by systemd are not supported yet"));
+        return Err(Error::new(rare!("option"), b"--systemd-cgroup", why, hint, FAILED));
     }
     match manager {
         b"cgroupfs" => Ok(true),
         b"disabled" => Ok(false),
         _ => {
-            let why = Why::Text("there is no such manager");
-            Err(Error::new("option", b"--cgroup-manager", why, b"cgroupfs or disabled", FAILED))
+            let why = Why::Text(rare!("there is no such manager"));
+            Err(Error::new(
+                rare!("option"),
+                b"--cgroup-manager",
+                why,
+                rare!("cgroupfs or disabled").bytes(),
+                FAILED,
+            ))
         }
     }
 }
@@ -166,8 +175,8 @@ fn cgroup_of(state: &State) -> Option<Cgroup> {
     (!state.cgroup.is_empty()).then(|| Cgroup::of(&state.cgroup))
 }
 
-static HOLD: Operation = Operation::new("hold signals");
-static PRINT: Operation = Operation::new("write to standard output");
+static HOLD: Operation = Operation::new(rare!("hold signals"));
+static PRINT: Operation = Operation::new(rare!("write to standard output"));
 
 fn print(text: &Text) -> Result<u8, Error<'static>> {
     let written = text.write_to(standard_output()).doing(&PRINT);

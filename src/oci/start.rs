@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send};
 
-static START: Operation = Operation::new("tell the container to start");
+static START: Operation = Operation::new(rare!("tell the container to start"));
 
 /// Starts the container; the exit status.
 ///
@@ -26,12 +26,17 @@ pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     match state.status(&folder, false) {
         Status::Created => {}
         Status::Stopped => {
-            return Err(about(folder.id, "cannot start a container that has stopped"));
+            return Err(about(folder.id, rare!("cannot start a container that has stopped")));
         }
         Status::Creating => {
-            return Err(about(folder.id, "cannot start a container that is being created"));
+            return Err(about(folder.id, rare!("cannot start a container that is being created")));
         }
-        _ => return Err(about(folder.id, "cannot start a container that is running already")),
+        _ => {
+            return Err(about(
+                folder.id,
+                rare!("cannot start a container that is running already"),
+            ));
+        }
     }
     let answered = || {
         let waiting = connect_to(folder.file(), c"start", SocketType::SEQPACKET)?;

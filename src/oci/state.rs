@@ -106,7 +106,7 @@ impl State {
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => {
                 return Err(Error::new(
-                    "read the container's state",
+                    rare!("read the container's state"),
                     b"",
                     Why::Errno(errno),
                     b"",
@@ -114,7 +114,7 @@ impl State {
                 ));
             }
         };
-        let value = json::parse(bytes, "read the container's state,")?;
+        let value = json::parse(bytes, rare!("read the container's state,"))?;
         let value = &*Box::leak(Box::new(value));
         let object = json::as_object(Some(value));
         let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
@@ -210,5 +210,6 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
 ///
 /// It was never made, or who made it died on the way.
 pub fn of(folder: &Folder) -> Result<State, Error<'static>> {
-    State::load(folder)?.ok_or_else(|| about(folder.id, "container not running: it was never made"))
+    State::load(folder)?
+        .ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
 }

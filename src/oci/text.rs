@@ -28,7 +28,7 @@ pub fn absolute(path: &CStr) -> Result<&'static CStr, Error<'static>> {
             let mut buffer = [0; 4096];
             let here = working_directory(&mut buffer).map_err(|errno| {
                 Error::new(
-                    "find the working directory",
+                    rare!("find the working directory"),
                     b"",
                     Why::Errno(errno),
                     b"",

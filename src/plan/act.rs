@@ -5,6 +5,7 @@ use crate::container::Attributes;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::terminal::{self, Console};
 use crate::kernel::{attributes, labels, private_proc, sysctl};
+use crate::rare::Rare;
 use crate::sys::namespaces::{Namespaces, enter};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -76,19 +77,19 @@ pub struct Ties<'s> {
     pub number: i32,
 }
 
-static MEET: Operation = Operation::new("wait for the runtime");
-static TERMINAL: Operation = Operation::new("use the terminal without the runtime");
-static SESSION: Operation = Operation::new("make a session");
+static MEET: Operation = Operation::new(rare!("wait for the runtime"));
+static TERMINAL: Operation = Operation::new(rare!("use the terminal without the runtime"));
+static SESSION: Operation = Operation::new(rare!("make a session"));
 static ENTER: Operation = Operation {
-    words: "enter the container's namespaces",
+    words: rare!("enter the container's namespaces"),
     on: Object::None,
     cures: &[
-        (Errno::PERM, Cure::Words("this takes root privilege over the container")),
-        (Errno::SRCH, Cure::Words("its process has just ended")),
-        (Errno::INVAL, Cure::Words("this takes Linux 5.8 or newer")),
+        (Errno::PERM, Cure::Words(rare!("this takes root privilege over the container"))),
+        (Errno::SRCH, Cure::Words(rare!("its process has just ended"))),
+        (Errno::INVAL, Cure::Words(rare!("this takes Linux 5.8 or newer"))),
     ],
 };
-static HOLD: Operation = Operation::new("keep the capabilities when the user changes");
+static HOLD: Operation = Operation::new(rare!("keep the capabilities when the user changes"));
 
 impl Act<'_> {
     /// Does it.
@@ -123,16 +124,18 @@ impl Act<'_> {
 
     /// The system calls it makes.
     #[must_use]
-    pub fn calls(&self) -> &'static str {
+    pub fn calls(&self) -> Rare {
         match self {
-            Self::Meet(_) => "sendto, recvfrom",
-            Self::NewSession => "setsid",
-            Self::Enter(_) => "setns",
-            Self::OpenTerminal(_) => "open, ioctl, setsid, sendmsg, dup3",
-            Self::Hooks(_) => "clone, execve, wait4",
-            Self::HoldCapabilities => "prctl(SET_KEEPCAPS)",
-            Self::Sysctl(..) | Self::AppArmor(_) | Self::SeLinux(_) => "openat2, write",
-            Self::Attributes(_) => "sched_setattr, ioprio_set, set_mempolicy, personality, keyctl",
+            Self::Meet(_) => rare!("sendto, recvfrom"),
+            Self::NewSession => rare!("setsid"),
+            Self::Enter(_) => rare!("setns"),
+            Self::OpenTerminal(_) => rare!("open, ioctl, setsid, sendmsg, dup3"),
+            Self::Hooks(_) => rare!("clone, execve, wait4"),
+            Self::HoldCapabilities => rare!("prctl(SET_KEEPCAPS)"),
+            Self::Sysctl(..) | Self::AppArmor(_) | Self::SeLinux(_) => rare!("openat2, write"),
+            Self::Attributes(_) => {
+                rare!("sched_setattr, ioprio_set, set_mempolicy, personality, keyctl")
+            }
         }
     }
 }

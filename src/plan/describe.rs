@@ -5,6 +5,7 @@ use crate::container::{KINDS, Mount, Mounted, Upper};
 use crate::kernel::mounts::Access;
 use crate::kernel::pieces::Piece;
 use crate::kernel::volume::Volume;
+use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
 use crate::text::{Text, parts};
 use core::ffi::CStr;
@@ -12,59 +13,59 @@ use rustix::mount::MountAttrFlags;
 
 impl Step<'_> {
     /// The system calls it makes.
-    pub(super) fn calls(&self) -> &'static str {
+    pub(super) fn calls(&self) -> Rare {
         match self {
-            Self::MapCaller { .. } | Self::SetOomScore(_) => "open, write, close",
-            Self::AwaitLauncher => "read",
-            Self::Join(_) | Self::EnterTime => "open, setns",
-            Self::MakeNamespaces(_) => "unshare",
-            Self::MakeTime([]) => "unshare(NEWTIME)",
-            Self::MakeTime(_) => "unshare(NEWTIME), open, write, close",
-            Self::Hide => "prctl(SET_DUMPABLE)",
-            Self::SetNames(..) => "sethostname, setdomainname",
-            Self::BringLoopbackUp => "socket, sendto(RTM_NEWLINK)",
-            Self::ConfigureLink(_) => "sendto(RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE)",
-            Self::TakeVolume(..) | Self::TakeEntry(..) => "open, open_tree, mount_setattr",
-            Self::MakeMountsPrivate { sees_new_mounts: false } => "mount(REC|PRIVATE)",
-            Self::MakeMountsPrivate { sees_new_mounts: true } => "mount(REC|SLAVE)",
+            Self::MapCaller { .. } | Self::SetOomScore(_) => rare!("open, write, close"),
+            Self::AwaitLauncher => rare!("read"),
+            Self::Join(_) | Self::EnterTime => rare!("open, setns"),
+            Self::MakeNamespaces(_) => rare!("unshare"),
+            Self::MakeTime([]) => rare!("unshare(NEWTIME)"),
+            Self::MakeTime(_) => rare!("unshare(NEWTIME), open, write, close"),
+            Self::Hide => rare!("prctl(SET_DUMPABLE)"),
+            Self::SetNames(..) => rare!("sethostname, setdomainname"),
+            Self::BringLoopbackUp => rare!("socket, sendto(RTM_NEWLINK)"),
+            Self::ConfigureLink(_) => rare!("sendto(RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE)"),
+            Self::TakeVolume(..) | Self::TakeEntry(..) => rare!("open, open_tree, mount_setattr"),
+            Self::MakeMountsPrivate { sees_new_mounts: false } => rare!("mount(REC|PRIVATE)"),
+            Self::MakeMountsPrivate { sees_new_mounts: true } => rare!("mount(REC|SLAVE)"),
             Self::PrepareRoot { access: Access::ReadWrite, attributes, .. }
                 if attributes.is_empty() =>
             {
-                "open, open_tree, move_mount"
+                rare!("open, open_tree, move_mount")
             }
-            Self::PrepareRoot { .. } => "open, open_tree, mount_setattr, move_mount",
-            Self::PrepareOverlay { .. } => "fsopen, fsconfig, fsmount, move_mount",
-            Self::PreparePrograms { .. } => "fsopen, fsmount, open_tree, move_mount",
+            Self::PrepareRoot { .. } => rare!("open, open_tree, mount_setattr, move_mount"),
+            Self::PrepareOverlay { .. } => rare!("fsopen, fsconfig, fsmount, move_mount"),
+            Self::PreparePrograms { .. } => rare!("fsopen, fsmount, open_tree, move_mount"),
             Self::Mount(mount) | Self::MountUnprotected(_, mount) => mount_calls(mount),
-            Self::MountDevices(..) => "fsopen, fsmount, mknod, open_tree, move_mount",
-            Self::MountTaken(..) => "openat2, move_mount",
-            Self::MakeDirectory(_) => "openat2, mkdirat",
+            Self::MountDevices(..) => rare!("fsopen, fsmount, mknod, open_tree, move_mount"),
+            Self::MountTaken(..) => rare!("openat2, move_mount"),
+            Self::MakeDirectory(_) => rare!("openat2, mkdirat"),
             Self::ShowResolver | Self::Protect(_) => {
-                "openat2, open_tree, mount_setattr, move_mount"
+                rare!("openat2, open_tree, mount_setattr, move_mount")
             }
-            Self::Mask(_) => "openat2, open_tree, fsmount, move_mount",
-            Self::ProtectRoot | Self::ProtectMount(..) => "mount_setattr(RDONLY)",
-            Self::MakeNode(_) => "openat2, mknodat, fchownat",
-            Self::MakeDefaultNodes(_) => "openat2, mknodat, symlinkat",
-            Self::GiveStreams(_) => "fstat, fchown",
-            Self::SetPropagation(_) => "mount",
-            Self::OpenTerminal(_) => "open, ioctl, setsid, sendmsg, dup3",
-            Self::EnterRoot => "fchdir, pivot_root, umount2, chdir",
-            Self::CloseDescriptors { .. } => "close_range",
-            Self::Limit(_) => "prlimit64",
-            Self::Nice(_) => "setpriority",
-            Self::Processors(_) => "sched_setaffinity",
-            Self::ChangeDirectory(_) => "chdir",
-            Self::BoundCapabilities(_) => "prctl(CAPBSET_DROP)",
-            Self::SetGroups(_) => "setgroups",
-            Self::SwitchUser(_) => "setresgid, setresuid",
-            Self::KeepCapabilities(_) => "prctl(CAP_AMBIENT), capset",
-            Self::NoNewPrivileges => "prctl(SET_NO_NEW_PRIVS)",
-            Self::RestrictFiles => "landlock_restrict_self",
-            Self::SetUmask(_) => "umask",
-            Self::DieWithLauncher(false) => "prctl(SET_PDEATHSIG), getppid",
-            Self::DieWithLauncher(true) => "prctl(SET_PDEATHSIG), ppoll",
-            Self::Filter(_) => "seccomp(SET_MODE_FILTER)",
+            Self::Mask(_) => rare!("openat2, open_tree, fsmount, move_mount"),
+            Self::ProtectRoot | Self::ProtectMount(..) => rare!("mount_setattr(RDONLY)"),
+            Self::MakeNode(_) => rare!("openat2, mknodat, fchownat"),
+            Self::MakeDefaultNodes(_) => rare!("openat2, mknodat, symlinkat"),
+            Self::GiveStreams(_) => rare!("fstat, fchown"),
+            Self::SetPropagation(_) => rare!("mount"),
+            Self::OpenTerminal(_) => rare!("open, ioctl, setsid, sendmsg, dup3"),
+            Self::EnterRoot => rare!("fchdir, pivot_root, umount2, chdir"),
+            Self::CloseDescriptors { .. } => rare!("close_range"),
+            Self::Limit(_) => rare!("prlimit64"),
+            Self::Nice(_) => rare!("setpriority"),
+            Self::Processors(_) => rare!("sched_setaffinity"),
+            Self::ChangeDirectory(_) => rare!("chdir"),
+            Self::BoundCapabilities(_) => rare!("prctl(CAPBSET_DROP)"),
+            Self::SetGroups(_) => rare!("setgroups"),
+            Self::SwitchUser(_) => rare!("setresgid, setresuid"),
+            Self::KeepCapabilities(_) => rare!("prctl(CAP_AMBIENT), capset"),
+            Self::NoNewPrivileges => rare!("prctl(SET_NO_NEW_PRIVS)"),
+            Self::RestrictFiles => rare!("landlock_restrict_self"),
+            Self::SetUmask(_) => rare!("umask"),
+            Self::DieWithLauncher(false) => rare!("prctl(SET_PDEATHSIG), getppid"),
+            Self::DieWithLauncher(true) => rare!("prctl(SET_PDEATHSIG), ppoll"),
+            Self::Filter(_) => rare!("seccomp(SET_MODE_FILTER)"),
             Self::Act(act) => act.calls(),
         }
     }
@@ -73,31 +74,40 @@ impl Step<'_> {
     pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
         match self {
             Self::MapCaller { users, groups } => describe_maps(text, users, groups),
-            Self::AwaitLauncher => text.push("wait until the launcher has done that"),
+            Self::AwaitLauncher => text.say(rare!("wait until the launcher has done that")),
             Self::Join(join) => {
-                text.push("enter the ").push(name_of(join.kind)).push(" namespace ");
+                text.say(rare!("enter the ")).push(name_of(join.kind)).say(rare!(" namespace "));
                 text.push_name(join.path.to_bytes())
             }
-            Self::MakeNamespaces(_) => text.push("the other namespaces, which belong to that one"),
+            Self::MakeNamespaces(_) => {
+                text.say(rare!("the other namespaces, which belong to that one"))
+            }
             Self::MakeTime(offsets) => {
-                text.push("clocks of its own");
+                text.say(rare!("clocks of its own"));
                 for line in parts(offsets, b'\n').filter(|line| !line.is_empty()) {
                     text.push("; ").push_name(line);
                 }
                 text
             }
-            Self::EnterTime => text.push("enter them, as before Linux 6.2 no exec does"),
-            Self::SetOomScore(score) => {
-                text.push("be killed for memory as readily as ").push_name(score).push(" says")
-            }
-            Self::Hide => text.push("nobody may trace this process or look into it"),
+            Self::EnterTime => text.say(rare!("enter them, as before Linux 6.2 no exec does")),
+            Self::SetOomScore(score) => text
+                .say(rare!("be killed for memory as readily as "))
+                .push_name(score)
+                .say(rare!(" says")),
+            Self::Hide => text.say(rare!("nobody may trace this process or look into it")),
             Self::SetNames(host, domain) => {
-                describe_name(text, "be called ", *host);
-                let before = if host.is_some() { ", in the domain " } else { "be in the domain " };
+                describe_name(text, rare!("be called "), *host);
+                let before = if host.is_some() {
+                    rare!(", in the domain ")
+                } else {
+                    rare!("be in the domain ")
+                };
                 describe_name(text, before, *domain)
             }
-            Self::BringLoopbackUp => text.push("bring the loopback interface up"),
-            Self::ConfigureLink(_) => text.push("bring eth0 up, with its addresses and routes"),
+            Self::BringLoopbackUp => text.say(rare!("bring the loopback interface up")),
+            Self::ConfigureLink(_) => {
+                text.say(rare!("bring eth0 up, with its addresses and routes"))
+            }
             Self::PrepareRoot { .. }
             | Self::PrepareOverlay { .. }
             | Self::PreparePrograms { .. }
@@ -125,25 +135,29 @@ impl Step<'_> {
     fn describe_root<'t>(&self, text: &'t mut Text) -> &'t mut Text {
         match self {
             Self::TakeVolume(_, volume) => {
-                text.push("take the mounts of ").push_name(volume.source.to_bytes());
-                text.push(" while they are shared with the host")
+                text.say(rare!("take the mounts of ")).push_name(volume.source.to_bytes());
+                text.say(rare!(" while they are shared with the host"))
             }
             Self::MakeMountsPrivate { sees_new_mounts: false } => {
-                text.push("make all mounts private: none made here shows on the host")
+                text.say(rare!("make all mounts private: none made here shows on the host"))
             }
             Self::MakeMountsPrivate { sees_new_mounts: true } => {
-                text.push("no mount made here shows on the host; those made there are seen")
+                text.say(rare!("no mount made here shows on the host; those made there are seen"))
             }
             Self::PrepareRoot { directory, access, attributes } => {
-                text.push("make ").push_name(directory.to_bytes());
-                text.push(" a mount of its own, as pivot_root asks");
+                text.say(rare!("make ")).push_name(directory.to_bytes());
+                text.say(rare!(" a mount of its own, as pivot_root asks"));
                 if *access == Access::ReadOnly {
-                    text.push("; read-only below it");
+                    text.say(rare!("; read-only below it"));
                 }
-                text.push(if attributes.is_empty() { "" } else { "; no devices in it" })
+                text.say(if attributes.is_empty() {
+                    Rare::NONE
+                } else {
+                    rare!("; no devices in it")
+                })
             }
             Self::PreparePrograms { pieces, .. } => {
-                text.push("memory as the root, with these files of the host, read-only:");
+                text.say(rare!("memory as the root, with these files of the host, read-only:"));
                 for piece in *pieces {
                     if let Piece::File(path) = piece {
                         text.push(" ").push_name(path.to_bytes());
@@ -152,90 +166,103 @@ impl Step<'_> {
                 text
             }
             Self::PrepareOverlay { lower, upper, .. } => {
-                text.push("lay ");
+                text.say(rare!("lay "));
                 match upper {
-                    Upper::Memory => text.push("memory"),
+                    Upper::Memory => text.say(rare!("memory")),
                     Upper::Kept(directory) => text.push_name(directory.to_bytes()),
                 };
-                text.push(" over ");
-                describe_paths(text, lower).push(match upper {
-                    Upper::Memory => ": what is written is gone in the end",
-                    Upper::Kept(_) => ": what is written is kept there",
+                text.say(rare!(" over "));
+                describe_paths(text, lower).say(match upper {
+                    Upper::Memory => rare!(": what is written is gone in the end"),
+                    Upper::Kept(_) => rare!(": what is written is kept there"),
                 })
             }
             Self::TakeEntry(_, mount) => {
-                text.push("take what is to be shown as ").push_name(mount.target.to_bytes());
-                text.push(" while it is shared with the host")
+                text.say(rare!("take what is to be shown as ")).push_name(mount.target.to_bytes());
+                text.say(rare!(" while it is shared with the host"))
             }
             Self::Mount(mount) | Self::MountTaken(_, mount) | Self::MountUnprotected(_, mount) => {
                 describe_mount(mount, text)
             }
             Self::ProtectMount(_, target) => {
-                text.push("make ").push_name(target.to_bytes());
-                text.push(" read-only, now that all is in it")
+                text.say(rare!("make ")).push_name(target.to_bytes());
+                text.say(rare!(" read-only, now that all is in it"))
             }
-            Self::MakeNode(node) => text.push("make the device ").push_name(node.path.to_bytes()),
+            Self::MakeNode(node) => {
+                text.say(rare!("make the device ")).push_name(node.path.to_bytes())
+            }
             Self::MakeDefaultNodes(_) => {
-                text.push("the devices and links in /dev that every program expects")
+                text.say(rare!("the devices and links in /dev that every program expects"))
             }
-            Self::SetPropagation(_) => text.push("pass mounts in the root on as it is asked for"),
+            Self::SetPropagation(_) => {
+                text.say(rare!("pass mounts in the root on as it is asked for"))
+            }
             Self::MountDevices(target, devices) => {
-                text.push("a small ").push_name(target.to_bytes());
-                text.push(if devices.made { ": new devices" } else { ": the host's devices" });
-                text.push(" that every program expects, new terminals")
+                text.say(rare!("a small ")).push_name(target.to_bytes());
+                text.say(if devices.made {
+                    rare!(": new devices")
+                } else {
+                    rare!(": the host's devices")
+                });
+                text.say(rare!(" that every program expects, new terminals"))
             }
-            Self::MakeDirectory(path) => {
-                text.push("make ").push_name(path.to_bytes()).push(", if it is not there")
+            Self::MakeDirectory(path) => text
+                .say(rare!("make "))
+                .push_name(path.to_bytes())
+                .say(rare!(", if it is not there")),
+            Self::ShowResolver => {
+                text.say(rare!("the host's /etc/resolv.conf, if the root has none"))
             }
-            Self::ShowResolver => text.push("the host's /etc/resolv.conf, if the root has none"),
-            Self::Mask(paths) => describe_paths(text.push("hide, where it is there: "), paths),
-            Self::Protect(paths) => describe_paths(text.push("make read-only: "), paths),
+            Self::Mask(paths) => {
+                describe_paths(text.say(rare!("hide, where it is there: ")), paths)
+            }
+            Self::Protect(paths) => describe_paths(text.say(rare!("make read-only: ")), paths),
             Self::ProtectRoot => {
-                text.push("make the root read-only, now that its mount points are there")
+                text.say(rare!("make the root read-only, now that its mount points are there"))
             }
-            _ => text.push("make it /, and detach the old root: no name leads to the host"),
+            _ => text.say(rare!("make it /, and detach the old root: no name leads to the host")),
         }
     }
 
     fn describe_process<'t>(&self, text: &'t mut Text) -> &'t mut Text {
         match self {
             Self::GiveStreams(user) => {
-                text.push("give the standard streams to user ").push_number((*user).into())
+                text.say(rare!("give the standard streams to user ")).push_number((*user).into())
             }
             Self::OpenTerminal(_) => {
-                text.push("a terminal in its own /dev/pts; the launcher gets the other end")
+                text.say(rare!("a terminal in its own /dev/pts; the launcher gets the other end"))
             }
             Self::CloseDescriptors { first } => {
-                text.push("close descriptors from ").push_number((*first).into());
-                text.push(" on: none leads to the host")
+                text.say(rare!("close descriptors from ")).push_number((*first).into());
+                text.say(rare!(" on: none leads to the host"))
             }
-            Self::Limit(_) => text.push("limit what it uses"),
-            Self::Nice(_) => text.push("give way to others"),
-            Self::Processors(_) => text.push("run on these processors only"),
+            Self::Limit(_) => text.say(rare!("limit what it uses")),
+            Self::Nice(_) => text.say(rare!("give way to others")),
+            Self::Processors(_) => text.say(rare!("run on these processors only")),
             Self::ChangeDirectory(directory) => {
-                text.push("start in ").push_name(directory.to_bytes())
+                text.say(rare!("start in ")).push_name(directory.to_bytes())
             }
             Self::BoundCapabilities(kept) => {
-                text.push("no program inside ever has more than these capabilities: ");
+                text.say(rare!("no program inside ever has more than these capabilities: "));
                 describe_capabilities(text, kept.bits())
             }
-            Self::SetGroups([]) => text.push("without supplementary groups"),
+            Self::SetGroups([]) => text.say(rare!("without supplementary groups")),
             Self::SetGroups(groups) => {
-                text.push("supplementary groups");
+                text.say(rare!("supplementary groups"));
                 for group in *groups {
                     text.push(" ").push_number(group.as_raw().into());
                 }
                 text
             }
             Self::SwitchUser(user) => {
-                text.push("become user ").push_number(user.user.into());
-                text.push(", group ").push_number(user.group.into())
+                text.say(rare!("become user ")).push_number(user.user.into());
+                text.say(rare!(", group ")).push_number(user.group.into())
             }
-            Self::KeepCapabilities(_) => text.push("give the other capabilities up"),
-            Self::NoNewPrivileges => text.push("no setuid program gives any of them back"),
-            Self::RestrictFiles => text.push("reach no files but those below the root"),
+            Self::KeepCapabilities(_) => text.say(rare!("give the other capabilities up")),
+            Self::NoNewPrivileges => text.say(rare!("no setuid program gives any of them back")),
+            Self::RestrictFiles => text.say(rare!("reach no files but those below the root")),
             Self::SetUmask(mask) => {
-                text.push("new files do not have these permissions: ");
+                text.say(rare!("new files do not have these permissions: "));
                 let bits = mask.bits();
                 for shift in [6, 3, 0] {
                     text.push_number((bits >> shift & 7).into());
@@ -243,23 +270,27 @@ impl Step<'_> {
                 text
             }
             Self::Filter(program) => {
-                text.push("make only the system calls that a filter allows (");
-                text.push_number(program.instructions.len() as u64).push(" instructions)")
+                text.say(rare!("make only the system calls that a filter allows ("));
+                text.push_number(program.instructions.len() as u64).say(rare!(" instructions)"))
             }
-            _ => text.push("be killed when the launcher dies"),
+            _ => text.say(rare!("be killed when the launcher dies")),
         }
     }
 }
 
-fn mount_calls(mount: &Mount<'_>) -> &'static str {
+fn mount_calls(mount: &Mount<'_>) -> Rare {
     match &mount.what {
         Mounted::Volume(volume) if *volume == Volume::of(volume.source) => {
-            "openat2, open_tree, move_mount"
+            rare!("openat2, open_tree, move_mount")
         }
-        Mounted::Entry(entry) if entry.bind.is_none() => "openat2, fsopen, fsmount, move_mount",
-        Mounted::Volume(_) | Mounted::Entry(_) => "openat2, open_tree, mount_setattr, move_mount",
-        Mounted::Device(_) | Mounted::Devices => "openat2, open_tree, move_mount",
-        Mounted::FileSystem(_) => "openat2, fsopen, fsmount, move_mount",
+        Mounted::Entry(entry) if entry.bind.is_none() => {
+            rare!("openat2, fsopen, fsmount, move_mount")
+        }
+        Mounted::Volume(_) | Mounted::Entry(_) => {
+            rare!("openat2, open_tree, mount_setattr, move_mount")
+        }
+        Mounted::Device(_) | Mounted::Devices => rare!("openat2, open_tree, move_mount"),
+        Mounted::FileSystem(_) => rare!("openat2, fsopen, fsmount, move_mount"),
     }
 }
 
@@ -267,34 +298,39 @@ fn describe_mount<'t>(mount: &Mount<'_>, text: &'t mut Text) -> &'t mut Text {
     let target = mount.target.to_bytes();
     match &mount.what {
         Mounted::Volume(volume) => {
-            text.push("show ").push_name(volume.source.to_bytes()).push(" as ").push_name(target);
+            text.say(rare!("show "))
+                .push_name(volume.source.to_bytes())
+                .say(rare!(" as "))
+                .push_name(target);
             let is_marked = volume.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY);
             if volume.access == Access::ReadOnly || is_marked {
-                text.push(", read-only");
+                text.say(rare!(", read-only"));
             }
             text
         }
         Mounted::Device(source) => {
-            text.push("show the device ").push_name(source.to_bytes());
-            text.push(" as ").push_name(target)
+            text.say(rare!("show the device ")).push_name(source.to_bytes());
+            text.say(rare!(" as ")).push_name(target)
         }
         Mounted::FileSystem(wanted) if wanted.kind == c"tmpfs" => {
-            text.push("an empty directory in memory at ").push_name(target)
+            text.say(rare!("an empty directory in memory at ")).push_name(target)
         }
         Mounted::FileSystem(wanted) => {
             text.push("a ").push_name(wanted.kind.to_bytes());
-            text.push(" of its own at ").push_name(target)
+            text.say(rare!(" of its own at ")).push_name(target)
         }
-        Mounted::Entry(entry) => {
-            text.push("mount ").push_name(entry.source.to_bytes()).push(" on ").push_name(target)
-        }
+        Mounted::Entry(entry) => text
+            .say(rare!("mount "))
+            .push_name(entry.source.to_bytes())
+            .say(rare!(" on "))
+            .push_name(target),
         Mounted::Devices => text,
     }
 }
 
 pub(super) fn describe_maps<'t>(text: &'t mut Text, users: &[u8], groups: &[u8]) -> &'t mut Text {
-    text.push("map ids (inside, outside, count): users ");
-    describe_lines(text, users).push(", groups ");
+    text.say(rare!("map ids (inside, outside, count): users "));
+    describe_lines(text, users).say(rare!(", groups "));
     describe_lines(text, groups)
 }
 
@@ -306,9 +342,9 @@ fn describe_lines<'t>(text: &'t mut Text, lines: &[u8]) -> &'t mut Text {
     text
 }
 
-fn describe_name<'t>(text: &'t mut Text, before: &str, name: Option<&CStr>) -> &'t mut Text {
+fn describe_name<'t>(text: &'t mut Text, before: Rare, name: Option<&CStr>) -> &'t mut Text {
     match name {
-        Some(name) => text.push(before).push_name(name.to_bytes()),
+        Some(name) => text.say(before).push_name(name.to_bytes()),
         None => text,
     }
 }
@@ -334,7 +370,7 @@ fn describe_capabilities(text: &mut Text, bits: u64) -> &mut Text {
             text.push(if text.len() > start { " " } else { "" }).push_name(name);
         }
     }
-    if text.len() == start { text.push("none") } else { text }
+    if text.len() == start { text.say(rare!("none")) } else { text }
 }
 
 fn name_of(kind: Namespaces) -> &'static str {

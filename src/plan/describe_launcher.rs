@@ -2,17 +2,18 @@
 
 use super::describe::describe_maps;
 use super::{Assist, Preparation};
+use crate::rare::Rare;
 use crate::text::Text;
 
 impl Preparation<'_> {
     /// The system calls it makes.
-    pub(super) fn calls(&self) -> &'static str {
+    pub(super) fn calls(&self) -> Rare {
         match self {
-            Self::Give { .. } => "fchownat, open, getdents64",
+            Self::Give { .. } => rare!("fchownat, open, getdents64"),
             Self::MapVolume { .. } | Self::TakeEntry { ids: Some(_), .. } => {
-                "clone(NEWUSER), open_tree, mount_setattr"
+                rare!("clone(NEWUSER), open_tree, mount_setattr")
             }
-            Self::TakeEntry { ids: None, .. } => "open, open_tree, mount_setattr",
+            Self::TakeEntry { ids: None, .. } => rare!("open, open_tree, mount_setattr"),
         }
     }
 
@@ -20,17 +21,21 @@ impl Preparation<'_> {
     pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
         match self {
             Self::Give { source, owner } => {
-                text.push("give ").push_name(source.to_bytes()).push(" to user ");
-                text.push_number(owner.user.into()).push(", group ");
+                text.say(rare!("give ")).push_name(source.to_bytes()).say(rare!(" to user "));
+                text.push_number(owner.user.into()).say(rare!(", group "));
                 text.push_number(owner.group.into())
             }
             Self::MapVolume { volume, .. } => {
-                text.push("take ").push_name(volume.source.to_bytes());
-                text.push(" with the container's ids")
+                text.say(rare!("take ")).push_name(volume.source.to_bytes());
+                text.say(rare!(" with the container's ids"))
             }
             Self::TakeEntry { entry, ids, .. } => {
-                text.push("take ").push_name(entry.source.to_bytes());
-                text.push(if ids.is_some() { " with other ids" } else { " as the host's root" })
+                text.say(rare!("take ")).push_name(entry.source.to_bytes());
+                text.say(if ids.is_some() {
+                    rare!(" with other ids")
+                } else {
+                    rare!(" as the host's root")
+                })
             }
         }
     }
@@ -38,12 +43,12 @@ impl Preparation<'_> {
 
 impl Assist<'_> {
     /// The system calls it makes.
-    pub(super) fn calls(&self) -> &'static str {
+    pub(super) fn calls(&self) -> Rare {
         match self {
-            Self::MapIds { directly: true, .. } => "open, write, close",
-            Self::MapIds { directly: false, .. } => "newuidmap, newgidmap",
-            Self::Link(_) => "open, socket, sendto(RTM_NEWLINK)",
-            Self::Pasta => "pasta",
+            Self::MapIds { directly: true, .. } => rare!("open, write, close"),
+            Self::MapIds { directly: false, .. } => rare!("newuidmap, newgidmap"),
+            Self::Link(_) => rare!("open, socket, sendto(RTM_NEWLINK)"),
+            Self::Pasta => rare!("pasta"),
         }
     }
 
@@ -52,10 +57,12 @@ impl Assist<'_> {
         match self {
             Self::MapIds { users, groups, .. } => describe_maps(text, users, groups),
             Self::Link(link) => {
-                text.push("an interface for the container, connected to ");
+                text.say(rare!("an interface for the container, connected to "));
                 text.push_name(link.parent.to_bytes())
             }
-            Self::Pasta => text.push("connect the container as the host is, without privilege"),
+            Self::Pasta => {
+                text.say(rare!("connect the container as the host is, without privilege"))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Plan, Step};
 use crate::container::KINDS;
+use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::Memory;
 use crate::text::{Text, cut};
@@ -17,37 +18,44 @@ impl Plan<'_> {
     #[inline(never)]
     pub fn explain(&self) -> Text {
         let mut lines = Lines { text: Text::new(), number: 0 };
-        lines.text.push("the launcher\n");
-        lines.add("rt_sigaction, rt_sigprocmask");
-        lines.text.push("block signals: none is lost while there is no program to pass it on to\n");
-        lines.add("mmap, mprotect").push("map a stack for the child, with a guard page below it\n");
+        lines.text.say(rare!("the launcher\n"));
+        lines.add(rare!("rt_sigaction, rt_sigprocmask"));
+        lines
+            .text
+            .say(rare!("block signals: none is lost while there is no program to pass it on to\n"));
+        lines
+            .add(rare!("mmap, mprotect"))
+            .say(rare!("map a stack for the child, with a guard page below it\n"));
         for preparation in &self.preparations {
             preparation.describe(lines.add(preparation.calls()));
             lines.text.push("\n");
         }
         self.explain_clone(&mut lines);
-        lines.text.push("the child\n");
+        lines.text.say(rare!("the child\n"));
         self.explain_steps(&mut lines, &self.steps);
         if self.init {
-            lines.add("clone(VM|VFORK), rt_sigtimedwait, kill, wait4").push(
-                "stay as process 1: start the program, pass signals on to it, reap what it leaves\n",
-            );
-            lines.text.push("its child\n");
+            lines.add(rare!("clone(VM|VFORK), rt_sigtimedwait, kill, wait4")).say(rare!(
+                "stay as process 1: start the program, pass signals on to it, reap what it leaves\n"
+            ));
+            lines.text.say(rare!("its child\n"));
         }
         self.explain_steps(&mut lines, &self.last_steps);
         let name = self.command.name.to_bytes();
         let place = if cut(name, b'/').1.is_some() { "\n" } else { " from the PATH\n" };
-        let text = lines.add("rt_sigprocmask, execve");
-        text.push("unblock signals, become ").push_name(name).push(place).push("the launcher\n");
+        let text = lines.add(rare!("rt_sigprocmask, execve"));
+        text.say(rare!("unblock signals, become "))
+            .push_name(name)
+            .push(place)
+            .say(rare!("the launcher\n"));
         if self.terminal {
-            let text = lines.add("recvmsg, ioctl, poll, read, write");
-            text.push("pass on what is typed and what is printed, and the terminal's size\n");
+            let text = lines.add(rare!("recvmsg, ioctl, poll, read, write"));
+            text.say(rare!("pass on what is typed and what is printed, and the terminal's size\n"));
         }
-        lines.add("rt_sigtimedwait, kill, wait4");
-        lines.text.push("pass signals on until the program ends, and end as it did\n");
+        lines.add(rare!("rt_sigtimedwait, kill, wait4"));
+        lines.text.say(rare!("pass signals on until the program ends, and end as it did\n"));
         if let Some(seconds) = self.timeout {
-            lines.add("rt_sigtimedwait, kill").push("kill the program after ");
-            lines.text.push_number(seconds.into()).push(" seconds\n");
+            lines.add(rare!("rt_sigtimedwait, kill")).say(rare!("kill the program after "));
+            lines.text.push_number(seconds.into()).say(rare!(" seconds\n"));
         }
         lines.text
     }
@@ -57,7 +65,7 @@ impl Plan<'_> {
             if matches!(step, Step::AwaitLauncher) {
                 for assist in &self.assists {
                     assist.describe(lines.add(assist.calls()));
-                    lines.text.push(" (the launcher does)\n");
+                    lines.text.say(rare!(" (the launcher does)\n"));
                 }
             }
             step.describe(lines.add(step.calls()));
@@ -67,27 +75,39 @@ impl Plan<'_> {
 
     fn explain_clone(&self, lines: &mut Lines) {
         if let Some(join) = self.processes {
-            let text = lines.add("open, setns(NEWPID)");
-            text.push("children are in the process namespace ").push_name(join.path.to_bytes());
+            let text = lines.add(rare!("open, setns(NEWPID)"));
+            text.say(rare!("children are in the process namespace "))
+                .push_name(join.path.to_bytes());
             text.push("\n");
         }
         let mut calls = Text::new();
         let is_shared = self.memory() == Memory::Shared;
-        calls.push("clone(").push(if is_shared { "VM|VFORK" } else { "SIGCHLD" });
+        calls.say(rare!("clone(")).say(if is_shared {
+            rare!("VM|VFORK")
+        } else {
+            rare!("SIGCHLD")
+        });
         let mut words = Text::new();
         for (name, kernels, kind) in KINDS {
             if self.namespaces.contains(kind) && kind != Namespaces::TIME {
                 let kernels = if kind == Namespaces::MOUNT { "ns" } else { kernels };
-                calls.push("|NEW");
+                calls.say(rare!("|NEW"));
                 for letter in kernels.bytes() {
                     calls.push_name(&[letter.to_ascii_uppercase()]);
                 }
-                words.push(if words.is_empty() { " with its own: " } else { ", " }).push(name);
+                words
+                    .say(if words.is_empty() { rare!(" with its own: ") } else { rare!(", ") })
+                    .push(name);
             }
         }
         calls.push(")");
-        let text = lines.add_name(calls.as_bytes()).push("a child").push_name(words.as_bytes());
-        text.push(if is_shared { "; the launcher sleeps until it executes\n" } else { "\n" });
+        let text =
+            lines.add_name(calls.as_bytes()).say(rare!("a child")).push_name(words.as_bytes());
+        text.say(if is_shared {
+            rare!("; the launcher sleeps until it executes\n")
+        } else {
+            rare!("\n")
+        });
     }
 }
 
@@ -98,8 +118,8 @@ struct Lines {
 
 impl Lines {
     /// Begins a line; what the calls do and why is to be added to it.
-    fn add(&mut self, calls: &str) -> &mut Text {
-        self.add_name(calls.as_bytes())
+    fn add(&mut self, calls: Rare) -> &mut Text {
+        self.add_name(calls.bytes())
     }
 
     fn add_name(&mut self, calls: &[u8]) -> &mut Text {

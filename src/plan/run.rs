@@ -221,23 +221,26 @@ fn places<'s>(stage: &'s Stage<'_>) -> Result<Places<'s>, Fault> {
     Ok(Places { root: root_of(stage)?, proc: stage.proc.as_ref(), sys: stage.sys.as_ref() })
 }
 
-static USE_ROOT: Operation = Operation::new("use the root directory before it is prepared");
-static USE_TAKEN: Operation = Operation::new("use a volume before it is taken");
-static USE_TERMINAL: Operation = Operation::new("use the terminal without the launcher");
+static USE_ROOT: Operation = Operation::new(rare!("use the root directory before it is prepared"));
+static USE_TAKEN: Operation = Operation::new(rare!("use a volume before it is taken"));
+static USE_TERMINAL: Operation = Operation::new(rare!("use the terminal without the launcher"));
 static FILTER: Operation = Operation {
-    words: "install the filter of system calls",
+    words: rare!("install the filter of system calls"),
     on: Object::None,
     cures: &[
-        (Errno::INVAL, Cure::Words("the kernel has no such filters (CONFIG_SECCOMP_FILTER)")),
-        (Errno::ACCESS, Cure::Words("without root privilege it takes no-new-privileges")),
+        (
+            Errno::INVAL,
+            Cure::Words(rare!("the kernel has no such filters (CONFIG_SECCOMP_FILTER)")),
+        ),
+        (Errno::ACCESS, Cure::Words(rare!("without root privilege it takes no-new-privileges"))),
     ],
 };
-static AWAIT: Operation = Operation::new("wait for the launcher");
+static AWAIT: Operation = Operation::new(rare!("wait for the launcher"));
 static MAKE_DIRECTORY: Operation =
-    Operation { on: Object::Target, ..Operation::new("make the working directory") };
-static CLOSE: Operation = Operation::new("close the descriptors");
+    Operation { on: Object::Target, ..Operation::new(rare!("make the working directory")) };
+static CLOSE: Operation = Operation::new(rare!("close the descriptors"));
 static CHANGE: Operation = Operation {
-    words: "change to the working directory",
+    words: rare!("change to the working directory"),
     on: Object::Target,
-    cures: &[(Errno::NOENT, Cure::Words("--workdir names a directory inside the root"))],
+    cures: &[(Errno::NOENT, Cure::Words(rare!("--workdir names a directory inside the root")))],
 };

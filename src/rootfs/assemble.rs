@@ -5,6 +5,7 @@
 use super::copy::{Place, make_like, times};
 use super::tree::{Folder, Node, What, look_at, terminated};
 use crate::error::{Error, Why, status};
+use crate::rare::Rare;
 use crate::text::Text;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -26,7 +27,8 @@ pub fn assemble(tree: &Folder, directory: &CStr) -> Result<(), Error<'static>> {
     // Modes are meant as they stand.
     umask(Mode::empty());
     let made = make_folder(CWD, directory, 0o755, OFlags::empty());
-    let top = made.map_err(|errno| failed("make the directory", directory.to_bytes(), errno))?;
+    let top =
+        made.map_err(|errno| failed(rare!("make the directory"), directory.to_bytes(), errno))?;
     let mut temporary = Text::new();
     temporary.push(".mini-container-");
     temporary.push_number(getpid().as_raw_nonzero().get().unsigned_abs().into());
@@ -75,7 +77,7 @@ impl Assembly {
                 // Nobody looks into one that is not as it will be.
                 let permissions = if inner.is_kept { 0o700 } else { 0o755 };
                 let made = make_folder(folder, name, permissions, OFlags::NOFOLLOW);
-                let made = made.map_err(|errno| self.failed("make the folder", errno))?;
+                let made = made.map_err(|errno| self.failed(rare!("make the folder"), errno))?;
                 self.fill(made.as_fd(), inner)?;
                 if !inner.is_kept {
                     return Ok(());
@@ -89,7 +91,7 @@ impl Assembly {
                 _ => return Ok(()),
             },
         };
-        made.map_err(|errno| self.failed("copy", errno))
+        made.map_err(|errno| self.failed(rare!("copy"), errno))
     }
 
     fn link(&self, place: Place<'_>, target: &[u8]) -> Result<(), Errno> {
@@ -134,15 +136,15 @@ impl Assembly {
         statat(CWD, &*terminated(&self.path)?, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    fn failed(&self, doing: &'static str, errno: Errno) -> Error<'static> {
+    fn failed(&self, doing: Rare, errno: Errno) -> Error<'static> {
         match errno {
             Errno::EXIST | Errno::NOTDIR | Errno::LOOP | Errno::ISDIR => {
-                let why = "there is something of another kind in its place";
+                let why = rare!("there is something of another kind in its place");
                 Error::usage(
                     doing,
                     self.path.clone().leak(),
                     why,
-                    b"remove it, or name another directory",
+                    rare!("remove it, or name another directory").bytes(),
                 )
             }
             _ => failed(doing, &self.path, errno),
@@ -150,7 +152,7 @@ impl Assembly {
     }
 }
 
-fn failed(doing: &'static str, path: &[u8], errno: Errno) -> Error<'static> {
+fn failed(doing: Rare, path: &[u8], errno: Errno) -> Error<'static> {
     Error::new(doing, path.to_vec().leak(), Why::Errno(errno), b"", status::FAILED)
 }
 

@@ -9,6 +9,7 @@ use super::script;
 use super::search::{Found, Libc, Loaded, Search, System, damaged, open};
 use super::tree::{Folder, What, look, names_in, split, terminated};
 use crate::error::{Error, Why, status};
+use crate::rare::Rare;
 use crate::text::parts;
 use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
@@ -125,16 +126,16 @@ impl<'a> Closure<'a> {
         let mut head = [0; script::LINE_BYTES];
         let length = file.read_at(&mut head, 0).unwrap_or(0);
         let Some(script) = script::read(head.get(..length).unwrap_or_default()) else {
-            let why = Why::Text("it is neither an ELF program nor a script");
-            return Err(failed("add the program", path, why));
+            let why = Why::Text(rare!("it is neither an ELF program nor a script"));
+            return Err(failed(rare!("add the program"), path, why));
         };
         if level >= LEVELS_MAX {
-            let why = Why::Text("there are too many interpreters of interpreters");
-            return Err(failed("add the program", path, why));
+            let why = Why::Text(rare!("there are too many interpreters of interpreters"));
+            return Err(failed(rare!("add the program"), path, why));
         }
         let interpreter = absolute(script.interpreter);
         if look(&interpreter).is_err() {
-            return Err(missing("its interpreter", &interpreter, path));
+            return Err(missing(rare!("its interpreter"), &interpreter, path));
         }
         self.add_executable(&interpreter, level + 1)?;
         match script.program {
@@ -151,10 +152,11 @@ impl<'a> Closure<'a> {
         if let Some(folder) = self.tree.folder(path) {
             folder.is_kept = true;
         }
-        let unreadable = |errno| failed("read", path, Why::Errno(errno));
+        let unreadable = |errno| failed(rare!("read"), path, Why::Errno(errno));
         for name in names_in(path).map_err(unreadable)? {
             let inner = [path, b"/", &*name].concat();
-            let what = look(&inner).map_err(|errno| failed("find", &inner, Why::Errno(errno)))?;
+            let what =
+                look(&inner).map_err(|errno| failed(rare!("find"), &inner, Why::Errno(errno)))?;
             let may_need = match &what {
                 What::Folder(_) => None,
                 What::File(mode) => {
@@ -189,7 +191,7 @@ impl<'a> Closure<'a> {
         let mut names = Vec::new();
         if let Some(interpreter) = &object.interpreter {
             if self.tree.add(interpreter).is_err() {
-                return Err(self::missing("its ELF interpreter", interpreter, &path));
+                return Err(self::missing(rare!("its ELF interpreter"), interpreter, &path));
             }
             let name = split(interpreter).1;
             if name.starts_with(b"ld-musl-") {
@@ -201,8 +203,8 @@ impl<'a> Closure<'a> {
             libc = Libc::Musl;
         }
         let Some(search) = Search::new(&self.system, object.machine, libc) else {
-            let why = Why::Text("it is built for another kind of machine");
-            return Err(failed("add", &path, why));
+            let why = Why::Text(rare!("it is built for another kind of machine"));
+            return Err(failed(rare!("add"), &path, why));
         };
         let loaded = [Loaded { path, object, loader: None }].into();
         Loading { search, loaded, names, missing }.run(&mut self.tree)
@@ -252,7 +254,7 @@ impl Loading<'_> {
         let Some(found) = self.search.find(&name, &self.loaded, place)? else {
             return match (missing, self.loaded.get(place)) {
                 (Missing::Refuse, Some(needer)) => {
-                    Err(self::missing("the library", &name, &needer.path))
+                    Err(self::missing(rare!("the library"), &name, &needer.path))
                 }
                 _ => Ok(()),
             };
@@ -270,7 +272,7 @@ impl Loading<'_> {
 }
 
 fn add(tree: &mut Folder, path: &[u8]) -> Result<Vec<u8>, Error<'static>> {
-    tree.add(path).map_err(|errno| failed("find", path, Why::Errno(errno)))
+    tree.add(path).map_err(|errno| failed(rare!("find"), path, Why::Errno(errno)))
 }
 
 /// A library that is musl's own.
@@ -297,24 +299,24 @@ fn absolute(path: &[u8]) -> Vec<u8> {
 }
 
 fn read(path: &[u8]) -> Result<(OwnedFd, Option<Object>), Error<'static>> {
-    let file = open(path).map_err(|errno| failed("open", path, Why::Errno(errno)))?;
+    let file = open(path).map_err(|errno| failed(rare!("open"), path, Why::Errno(errno)))?;
     match elf::read(&file) {
         Ok(object) => Ok((file, object)),
         Err(why) => Err(damaged(path.to_vec(), why)),
     }
 }
 
-fn failed(doing: &'static str, path: &[u8], why: Why<'static>) -> Error<'static> {
+fn failed(doing: Rare, path: &[u8], why: Why<'static>) -> Error<'static> {
     Error::new(doing, path.to_vec().leak(), why, b"", status::FAILED)
 }
 
 fn no_program(name: &[u8], script: &[u8]) -> Error<'static> {
-    let why = "there is no such program in the folders of PATH";
-    Error::usage("find the program", name.to_vec().leak(), why, needed_by(script))
+    let why = rare!("there is no such program in the folders of PATH");
+    Error::usage(rare!("find the program"), name.to_vec().leak(), why, needed_by(script))
 }
 
-fn missing(what: &'static str, name: &[u8], needer: &[u8]) -> Error<'static> {
-    let why = "it is not on this system, or not where it would be looked for";
+fn missing(what: Rare, name: &[u8], needer: &[u8]) -> Error<'static> {
+    let why = rare!("it is not on this system, or not where it would be looked for");
     Error::usage(what, name.to_vec().leak(), why, needed_by(needer))
 }
 

@@ -106,7 +106,7 @@ impl From<ParseError> for Broken {
     }
 }
 
-const BROKEN: Broken = Broken(Why::Text("the ELF file is damaged"));
+const BROKEN: Broken = Broken(Why::Text(rare!("the ELF file is damaged")));
 
 fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
     let mut object = Object {

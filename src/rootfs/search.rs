@@ -284,7 +284,7 @@ pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
 
 /// That an ELF file cannot be understood.
 pub fn damaged(path: Vec<u8>, why: Why<'static>) -> Error<'static> {
-    Error::new("read", path.leak(), why, b"", status::FAILED)
+    Error::new(rare!("read"), path.leak(), why, b"", status::FAILED)
 }
 
 #[cfg(test)]

@@ -59,7 +59,10 @@ impl Call {
         let numbers = match abi {
             Abi::X86_64 => X86_64,
             Abi::X86 => X86,
-            Abi::X32 => X32,
+            Abi::X32 => match X32_OWN.iter().position(|own| *own == self.0) {
+                Some(place) => return 512 + place,
+                None => X86_64,
+            },
             Abi::Aarch64 => AARCH64,
         };
         let number = numbers.get(usize::from(self.0));

@@ -71,8 +71,8 @@ pub fn compile(
     program.load(ARCHITECTURE, start);
     let program = program.finish();
     if program.len() > LENGTH_MAX {
-        let why = "its conditions on arguments are too many for the kernel";
-        return Err(Error::usage("compile the seccomp profile", b"", why, b""));
+        let why = rare!("its conditions on arguments are too many for the kernel");
+        return Err(Error::usage(rare!("compile the seccomp profile"), b"", why, b""));
     }
     Ok(program)
 }

@@ -5,6 +5,7 @@ use super::{Action, Architecture, Call, Condition, Host, KernelVersion, Profile,
 use crate::container::capability;
 use crate::error::Error;
 use crate::json::{self, Object, Value, as_number, as_str, get, is_null};
+use crate::rare::Rare;
 use crate::sys::seccomp::Flags;
 use crate::text::{Text, parts};
 use alloc::vec::Vec;
@@ -68,7 +69,7 @@ fn read_architectures(
         let text = place.text(name)?;
         let known = text.strip_prefix("SCMP_ARCH_").unwrap_or_default();
         if !parts(ARCHITECTURES, b' ').any(|name| name == known.as_bytes()) {
-            return Err(place.wrong(Some(name), "no such architecture", ""));
+            return Err(place.wrong(Some(name), rare!("no such architecture"), Rare::NONE));
         }
         add_architecture(text, profile);
     }
@@ -112,7 +113,7 @@ fn read_flags(top: &Place, object: &Object<'_>, profile: &mut Profile) -> Read<(
             "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => Flags::WAIT_KILLABLE_RECV,
             // It is for programs with threads; the filter is installed before there are any.
             "SECCOMP_FILTER_FLAG_TSYNC" => Flags::NONE,
-            _ => return Err(place.wrong(Some(flag), "no such flag", "")),
+            _ => return Err(place.wrong(Some(flag), rare!("no such flag"), Rare::NONE)),
         };
         profile.flags = profile.flags.and(flag);
     }
@@ -142,7 +143,11 @@ fn is_meant(place: &Place, rule: &Object<'_>, host: &Host) -> Read<bool> {
         let place = place.field("minKernel");
         if let Some(value) = get(filter, "minKernel").filter(|value| !is_null(value)) {
             let Some(version) = KernelVersion::parse(place.text(value)?.as_bytes()) else {
-                return Err(place.wrong(Some(value), "not a version of Linux", "such as 4.8"));
+                return Err(place.wrong(
+                    Some(value),
+                    rare!("not a version of Linux"),
+                    rare!("such as 4.8"),
+                ));
             };
             if (host.kernel >= version) != must_hold {
                 return Ok(false);
@@ -165,7 +170,7 @@ fn read_rule(place: &Place, rule: &Object<'_>, profile: &mut Profile) -> Read<()
         calls.extend(Call::named(names.at(index).text(name)?.as_bytes()));
     }
     if list.is_empty() && !names.within.is_empty() {
-        return Err(names.wrong(None, MISSING, ""));
+        return Err(names.wrong(None, MISSING, Rare::NONE));
     }
     // Old profiles of Docker's.
     if let Some(name) = get(rule, "name") {
@@ -204,12 +209,12 @@ fn asks_twice(conditions: &[Condition]) -> bool {
 fn read_condition(place: &Place, object: &Object<'_>) -> Read<Condition> {
     let index = place.field("index");
     let Some(argument) = index.number(object, 5)? else {
-        return Err(index.wrong(None, MISSING, ""));
+        return Err(index.wrong(None, MISSING, Rare::NONE));
     };
     let value = place.field("value");
     let value = match value.number(object, u64::MAX)? {
         // A profile of its own may leave out what is 0.
-        None if !value.within.is_empty() => return Err(value.wrong(None, MISSING, "")),
+        None if !value.within.is_empty() => return Err(value.wrong(None, MISSING, Rare::NONE)),
         number => number.unwrap_or_default(),
     };
     let second = place.field("valueTwo").number(object, u64::MAX)?.unwrap_or_default();
@@ -224,15 +229,15 @@ fn read_condition(place: &Place, object: &Object<'_>) -> Read<Condition> {
         "SCMP_CMP_GT" => Test::Greater(value),
         "SCMP_CMP_MASKED_EQ" => Test::Masked { mask: value, value: second },
         _ => {
-            let hint = "SCMP_CMP_ and one of EQ NE LT LE GE GT MASKED_EQ";
-            return Err(place.wrong(Some(operator), "no such operator", hint));
+            let hint = rare!("SCMP_CMP_ and one of EQ NE LT LE GE GT MASKED_EQ");
+            return Err(place.wrong(Some(operator), rare!("no such operator"), hint));
         }
     };
     Ok(Condition { argument: argument as u8, test })
 }
 
-const READING: &str = "read the seccomp profile,";
-const MISSING: &str = "missing";
+const READING: Rare = rare!("read the seccomp profile,");
+const MISSING: Rare = rare!("missing");
 
 /// Where in the profile a value stands, for errors, and the ways to read it.
 #[derive(Clone, Copy, Default)]
@@ -256,18 +261,18 @@ impl Place {
     }
 
     fn get<'a, 'b>(&self, object: &'b Object<'a>) -> Read<&'b Value<'a>> {
-        get(object, self.name).ok_or_else(|| self.wrong(None, MISSING, ""))
+        get(object, self.name).ok_or_else(|| self.wrong(None, MISSING, Rare::NONE))
     }
 
     fn object<'a, 'b>(&self, value: &'b Value<'a>) -> Read<&'b Object<'a>> {
         match value {
             Value::Object(object) => Ok(object),
-            _ => Err(self.wrong(Some(value), "not an object", "")),
+            _ => Err(self.wrong(Some(value), rare!("not an object"), Rare::NONE)),
         }
     }
 
     fn text<'b>(&self, value: &'b Value<'_>) -> Read<&'b str> {
-        as_str(value).ok_or_else(|| self.wrong(Some(value), "not a string", ""))
+        as_str(value).ok_or_else(|| self.wrong(Some(value), rare!("not a string"), Rare::NONE))
     }
 
     /// A list that may be left out.
@@ -275,7 +280,7 @@ impl Place {
         match get(object, self.name) {
             None | Some(Value::Null) => Ok(&[]),
             Some(Value::Array(values)) => Ok(values),
-            Some(other) => Err(self.wrong(Some(other), "not a list", "")),
+            Some(other) => Err(self.wrong(Some(other), rare!("not a list"), Rare::NONE)),
         }
     }
 
@@ -287,8 +292,8 @@ impl Place {
         };
         match as_number(value) {
             Some(number) if number <= max => Ok(Some(number)),
-            Some(_) => Err(self.wrong(Some(value), "too large", "")),
-            None => Err(self.wrong(Some(value), "not a whole number from 0 on", "")),
+            Some(_) => Err(self.wrong(Some(value), rare!("too large"), Rare::NONE)),
+            None => Err(self.wrong(Some(value), rare!("not a whole number from 0 on"), Rare::NONE)),
         }
     }
 
@@ -297,10 +302,14 @@ impl Place {
         let number = errno.unwrap_or(Errno::PERM.raw_os_error() as u64);
         let action = match self.text(value)? {
             "SCMP_ACT_ERRNO" if number > ERRNO_MAX => {
-                return Err(self.wrong(Some(value), "there is no error of this number", ""));
+                return Err(self.wrong(
+                    Some(value),
+                    rare!("there is no error of this number"),
+                    Rare::NONE,
+                ));
             }
             "SCMP_ACT_TRACE" if number > u16::MAX.into() => {
-                return Err(self.wrong(Some(value), "its number is too large", ""));
+                return Err(self.wrong(Some(value), rare!("its number is too large"), Rare::NONE));
             }
             "SCMP_ACT_ERRNO" => return Ok(Action::Errno(number as u16)),
             "SCMP_ACT_TRACE" => return Ok(Action::Trace(number as u16)),
@@ -311,30 +320,28 @@ impl Place {
             "SCMP_ACT_LOG" => Action::Log,
             // The launcher has nobody to ask.
             "SCMP_ACT_NOTIFY" if self.within.is_empty() => {
-                let hint = "mini-container does not pass system calls on to another process";
-                return Err(self.wrong(Some(value), "not supported", hint));
+                let hint = rare!("mini-container does not pass system calls on to another process");
+                return Err(self.wrong(Some(value), rare!("not supported"), hint));
             }
             "SCMP_ACT_NOTIFY" => Action::Notify,
             _ => {
-                let hint =
-                    "SCMP_ACT_ and one of ALLOW ERRNO KILL KILL_THREAD KILL_PROCESS TRAP LOG TRACE";
-                return Err(self.wrong(Some(value), "no such action", hint));
+                let hint = rare!(
+                    "SCMP_ACT_ and one of ALLOW ERRNO KILL KILL_THREAD KILL_PROCESS TRAP LOG TRACE"
+                );
+                return Err(self.wrong(Some(value), rare!("no such action"), hint));
             }
         };
         match errno {
             None => Ok(action),
-            Some(_) => Err(self.wrong(Some(value), "this action takes no errnoRet", "")),
+            Some(_) => {
+                Err(self.wrong(Some(value), rare!("this action takes no errnoRet"), Rare::NONE))
+            }
         }
     }
 
     /// Says what is wrong with a value, and where it is.
     #[cold]
-    fn wrong(
-        &self,
-        value: Option<&Value<'_>>,
-        why: &'static str,
-        hint: &'static str,
-    ) -> Error<'static> {
+    fn wrong(&self, value: Option<&Value<'_>>, why: Rare, hint: Rare) -> Error<'static> {
         let mut place = Text::new();
         place.push(self.within);
         for (name, index, is_named) in [
@@ -354,7 +361,7 @@ impl Place {
             Some(Value::Number((number, _))) => place.push(" ").push(number),
             _ => &mut place,
         };
-        let reading = if self.within.is_empty() { READING } else { "config.json:" };
-        Error::usage(reading, place.leak(), why, hint.as_bytes())
+        let reading = if self.within.is_empty() { READING } else { rare!("config.json:") };
+        Error::usage(reading, place.leak(), why, hint.bytes())
     }
 }

@@ -18,6 +18,7 @@ pub mod landlock;
 pub mod memory;
 pub mod mounts;
 pub mod namespaces;
+pub mod once;
 pub mod probe;
 pub mod process;
 pub mod processor;

@@ -12,30 +12,28 @@ use linux_raw_sys::general::{
 use linux_raw_sys::ptrace::{SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_ERRNO};
 use rustix::io::Errno;
 
-/// A call's name, its number, and what brings it.
-type Call = (&'static str, u32, &'static str);
+/// A call that a kernel may not have; none of them does anything with the arguments of [`is_known`].
+#[derive(Clone, Copy)]
+#[repr(u32)]
+#[allow(missing_docs, reason = "the names are the kernel's")]
+pub enum Call {
+    Fsopen = __NR_fsopen,
+    OpenTree = __NR_open_tree,
+    MoveMount = __NR_move_mount,
+    MountSetattr = __NR_mount_setattr,
+    Openat2 = __NR_openat2,
+    CloseRange = __NR_close_range,
+    PidfdOpen = __NR_pidfd_open,
+}
 
-/// What mounts are made with.
-pub const MOUNT_CALLS: [Call; 5] = [
-    ("fsopen", __NR_fsopen, "Linux 5.2"),
-    ("open_tree", __NR_open_tree, "Linux 5.2"),
-    ("move_mount", __NR_move_mount, "Linux 5.2"),
-    ("mount_setattr", __NR_mount_setattr, "Linux 5.12"),
-    ("openat2", __NR_openat2, "Linux 5.6, and no filter that does not know it"),
-];
-
-/// What processes are handled with.
-pub const PROCESS_CALLS: [Call; 2] =
-    [("close_range", __NR_close_range, "Linux 5.9"), ("pidfd_open", __NR_pidfd_open, "Linux 5.3")];
-
-/// Whether a call is there, of those above.
+/// Whether a call is there.
 ///
 /// # Errors
 ///
 /// `ENOSYS` if it is not.
-pub fn is_known(number: u32) -> Result<(), Errno> {
-    // SAFETY: every call of the tables refuses these: no address, descriptor or flags are so.
-    match checked(unsafe { architecture::syscall(number, [usize::MAX; 5]) }) {
+pub fn is_known(call: Call) -> Result<(), Errno> {
+    // SAFETY: every call of these refuses such arguments: no address, descriptor or flags are so.
+    match checked(unsafe { architecture::syscall(call as u32, [usize::MAX; 5]) }) {
         Err(Errno::NOSYS) => Err(Errno::NOSYS),
         _ => Ok(()),
     }

@@ -138,9 +138,9 @@ impl<'a> Typed<'a> {
             let letter = bytes.get(1).copied().unwrap_or_default();
             (option(self.command as u32, b"", letter), bytes.len() > 2)
         };
-        let hint = b"mini-container COMMAND --help lists the options";
-        let entry =
-            entry.ok_or_else(|| option_error(bytes, "this command has no such option", hint))?;
+        let hint = rare!("mini-container COMMAND --help lists the options").bytes();
+        let entry = entry
+            .ok_or_else(|| option_error(bytes, rare!("this command has no such option"), hint))?;
         if !entry.has_value || behind {
             if !entry.has_value && behind && !bytes.starts_with(b"--") {
                 return self.letters(word);
@@ -149,7 +149,7 @@ impl<'a> Typed<'a> {
             return Ok(());
         }
         let [value, others @ ..] = rest else {
-            return Err(option_error(bytes, "needs a value", hint));
+            return Err(option_error(bytes, rare!("needs a value"), hint));
         };
         self.set(entry, word, Some(value));
         *rest = others;
@@ -164,7 +164,7 @@ impl<'a> Typed<'a> {
                 _ => {
                     return Err(option_error(
                         word.to_bytes(),
-                        "this command has no such options",
+                        rare!("this command has no such options"),
                         b"",
                     ));
                 }
@@ -210,11 +210,11 @@ impl<'a> Typed<'a> {
         let mut hint = Text::new();
         hint.push("mini-container ").push(name).push(" [OPTIONS] ").push(words);
         let why = match count {
-            0 => "the name of a container is missing",
-            _ if count < least => "the program is missing",
-            _ => "too many words",
+            0 => rare!("the name of a container is missing"),
+            _ if count < least => rare!("the program is missing"),
+            _ => rare!("too many words"),
         };
-        Err(Error::usage("command", name.as_bytes(), why, hint.leak()))
+        Err(Error::usage(rare!("command"), name.as_bytes(), why, hint.leak()))
     }
 }
 

@@ -71,7 +71,7 @@ pub fn set(
     let mut left_out = 0;
     for (name, value) in attributes {
         if name.is_empty() || name.contains(&0) {
-            return Err(Failure::Archive("one of its extended attributes has no name"));
+            return Err(Failure::Archive(rare!("one of its extended attributes has no name")));
         }
         let Some(name) = own_name(name, form) else { continue };
         match set_one(target, c_str(&name), value) {

@@ -77,7 +77,7 @@ impl Entry {
             b'4' => Kind::Blocks,
             b'5' => Kind::Folder,
             b'6' => Kind::Pipe,
-            _ => return Err(Failure::Archive("it is of an unknown kind")),
+            _ => return Err(Failure::Archive(rare!("it is of an unknown kind"))),
         };
         // What has no content may still have a size, which says nothing.
         self.bytes = if self.kind == Kind::File { header.size()? } else { 0 };
@@ -135,7 +135,7 @@ impl Entry {
     /// Adds an attribute; the last of a name counts.
     fn attribute(&mut self, name: Vec<u8>, value: Vec<u8>) -> Result<(), Failure> {
         if self.attributes.len() == ATTRIBUTES_MAX {
-            return Err(Failure::Archive("it has too many extended attributes"));
+            return Err(Failure::Archive(rare!("it has too many extended attributes")));
         }
         self.attributes.retain(|(there, _)| *there != name);
         self.attributes.push((name, value));

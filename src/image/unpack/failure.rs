@@ -1,5 +1,6 @@
 //! Why a layer is not unpacked, before it is known in which entry that was.
 
+use crate::rare::Rare;
 use rustix::io::Errno;
 
 /// What went wrong.
@@ -7,9 +8,9 @@ use rustix::io::Errno;
 #[cfg_attr(test, derive(Debug))]
 pub enum Failure {
     /// The archive is not as it should be: damaged, or made to do harm.
-    Archive(&'static str),
+    Archive(Rare),
     /// It is larger than what it may be.
-    Limit(&'static str),
+    Limit(Rare),
     /// A system call failed.
     System(Errno),
     /// The process that reads the layer has ended; what it said last.
@@ -23,4 +24,4 @@ impl From<Errno> for Failure {
 }
 
 /// The archive ends where more of it has to be.
-pub const CUT_OFF: Failure = Failure::Archive("the archive ends in the middle of it");
+pub const CUT_OFF: Failure = Failure::Archive(rare!("the archive ends in the middle of it"));

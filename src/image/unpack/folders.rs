@@ -46,7 +46,7 @@ const USUAL_MODE: u32 = 0o755;
 /// What it takes to work in a directory, without privilege.
 const WORK_MODE: u32 = 0o700;
 const SET_GROUP: u32 = 0o2000;
-const NOWHERE: Failure = Failure::Archive("a link on its way leads nowhere in the root");
+const NOWHERE: Failure = Failure::Archive(rare!("a link on its way leads nowhere in the root"));
 
 impl Folder {
     fn new(file: OwnedFd, name: &[u8], found: &Stat) -> Self {
@@ -135,7 +135,7 @@ impl Folders {
                         return match missing {
                             Missing::Leave => Ok(false),
                             Missing::Make => {
-                                Err(Failure::Archive("something on its way is no directory"))
+                                Err(Failure::Archive(rare!("something on its way is no directory")))
                             }
                         };
                     }

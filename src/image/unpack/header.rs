@@ -42,7 +42,7 @@ const FURTHER_COUNT: usize = 21;
 const FURTHER_MORE: usize = 504;
 const SPARSE_BYTES: usize = 24;
 
-const BAD_NUMBER: Failure = Failure::Archive("a number in its header is none");
+const BAD_NUMBER: Failure = Failure::Archive(rare!("a number in its header is none"));
 
 impl<'a> Header<'a> {
     /// A block that is meant as one.
@@ -73,7 +73,9 @@ impl<'a> Header<'a> {
         }
         match number(self.field(CHECKSUM)) {
             Some(said) if said == i64::from(sum) || said == i64::from(signed) => Ok(()),
-            _ => Err(Failure::Archive("the archive is damaged: the checksum of a header is wrong")),
+            _ => Err(Failure::Archive(rare!(
+                "the archive is damaged: the checksum of a header is wrong"
+            ))),
         }
     }
 

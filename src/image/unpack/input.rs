@@ -2,6 +2,7 @@
 //! in a process of its own, which knows no files but the layer.
 
 use super::super::digest::Sha256;
+use crate::rare::Rare;
 use crate::sys::ring::Writer;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,8 +15,8 @@ use rustix::io::{Errno, pread, retry_on_intr};
 pub enum Ended {
     /// All of it was read.
     Whole,
-    /// See [`WORDS`].
-    Wrong(u8),
+    /// Something is wrong with the layer.
+    Wrong(Rare),
     /// A system call failed.
     System(Errno),
 }
@@ -26,29 +27,19 @@ impl From<Errno> for Ended {
     }
 }
 
-/// What can be wrong with a layer.
-pub const WORDS: [&str; 9] = [
-    "it is cut off",
-    "its compressed content is damaged",
-    "its compressed content has another checksum",
-    "something that is not compressed follows what is",
-    "its window is larger than 128 MiB",
-    "it takes a dictionary to decompress it",
-    "its digest is another one: it is damaged, or not the one that is meant",
-    "its unpacked content has another digest",
-    "the process that reads it has ended",
-];
-pub const CUT_OFF: Ended = Ended::Wrong(0);
-pub const DAMAGED: Ended = Ended::Wrong(1);
-pub const CHECKSUM: Ended = Ended::Wrong(2);
-pub const GARBAGE: Ended = Ended::Wrong(3);
-pub const WINDOW: Ended = Ended::Wrong(4);
-pub const DICTIONARY: Ended = Ended::Wrong(5);
-pub const DIGEST: Ended = Ended::Wrong(6);
-pub const CONTENT: Ended = Ended::Wrong(7);
-pub const DIED: Ended = Ended::Wrong(8);
+pub const CUT_OFF: Ended = Ended::Wrong(rare!("it is cut off"));
+pub const DAMAGED: Ended = Ended::Wrong(rare!("its compressed content is damaged"));
+pub const CHECKSUM: Ended = Ended::Wrong(rare!("its compressed content has another checksum"));
+pub const GARBAGE: Ended = Ended::Wrong(rare!("something that is not compressed follows what is"));
+pub const WINDOW: Ended = Ended::Wrong(rare!("its window is larger than 128 MiB"));
+pub const DICTIONARY: Ended = Ended::Wrong(rare!("it takes a dictionary to decompress it"));
+pub const DIGEST: Ended =
+    Ended::Wrong(rare!("its digest is another one: it is damaged, or not the one that is meant"));
+pub const CONTENT: Ended = Ended::Wrong(rare!("its unpacked content has another digest"));
+pub const DIED: Ended = Ended::Wrong(rare!("the process that reads it has ended"));
 
-const SYSTEM: u32 = 1 << 16;
+/// More than any place of words.
+const SYSTEM: u32 = 1 << 17;
 
 impl Ended {
     /// As a number, for the ring.
@@ -56,7 +47,7 @@ impl Ended {
     pub fn code(self) -> u32 {
         match self {
             Self::Whole => 0,
-            Self::Wrong(words) => 1 + u32::from(words),
+            Self::Wrong(words) => 1 + u32::from(words.0),
             Self::System(errno) => SYSTEM | errno.raw_os_error().unsigned_abs(),
         }
     }
@@ -67,7 +58,7 @@ impl Ended {
         match code {
             0 => Self::Whole,
             SYSTEM.. => Self::System(Errno::from_raw_os_error((code & 0xfff) as i32)),
-            _ => Self::Wrong((code - 1) as u8),
+            _ => Self::Wrong(Rare((code - 1) as u16)),
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, clone};
 use crate::sys::ring::Ring;
 use crate::text::Text;
-use input::{CONTENT, Ended, WORDS};
+use input::{CONTENT, Ended};
 use reader::Reader;
 use rustix::fd::BorrowedFd;
 use rustix::fs::Mode;
@@ -177,12 +177,12 @@ fn write_files(
     let mut files = Files::new(&into)?;
     let mut reader = Reader::new(stream);
     while reader.next(entry)? {
-        *entries = entries.checked_sub(1).ok_or(Failure::Limit("it has too many files"))?;
+        *entries = entries.checked_sub(1).ok_or(Failure::Limit(rare!("it has too many files")))?;
         files.put(entry, &mut reader)?;
     }
     entry.name.clear();
     if !reader.has_end() && !is_checked {
-        return Err(Failure::Archive("it ends without the mark of an end: it is cut off"));
+        return Err(Failure::Archive(rare!("it ends without the mark of an end: it is cut off")));
     }
     tell(&files.left_out, blob.name);
     files.folders.finish()
@@ -196,7 +196,7 @@ fn tell(left_out: &write::LeftOut, layer: &[u8]) {
     {
         if count > 0 {
             if text.is_empty() {
-                text.push("mini-container: left out of ").push_name(layer).push(", ");
+                text.say(rare!("mini-container: left out of ")).push_name(layer).push(", ");
             } else {
                 text.push(", ");
             }
@@ -204,7 +204,7 @@ fn tell(left_out: &write::LeftOut, layer: &[u8]) {
         }
     }
     if !text.is_empty() {
-        text.push(" (they take privilege, or another file system)\n");
+        text.say(rare!(" (they take privilege, or another file system)\n"));
         // Nobody is told, then.
         let _ = text.write_to(standard_error());
     }
@@ -221,14 +221,12 @@ fn error(failure: Failure, entry: &[u8], layer: &[u8]) -> Error<'static> {
         Failure::Archive(words) | Failure::Limit(words) => Why::Text(words),
         Failure::System(errno) => Why::Errno(errno),
         Failure::Source(code) => match Ended::of(code) {
-            Ended::Wrong(words) => {
-                Why::Text(WORDS.get(usize::from(words)).copied().unwrap_or_default())
-            }
+            Ended::Wrong(words) => Why::Text(words),
             Ended::System(errno) => Why::Errno(errno),
             Ended::Whole => Why::Errno(Errno::PIPE),
         },
     };
-    let doing = if let Failure::Source(_) = failure { "read" } else { "unpack" };
+    let doing = if let Failure::Source(_) = failure { rare!("read") } else { rare!("unpack") };
     let on = if let Failure::Source(_) = failure { layer.to_vec().leak() } else { on.leak() };
     Error::new(doing, on, why, b"", status::FAILED)
 }

@@ -31,16 +31,20 @@ impl Path {
         self.ends.clear();
         let bad = |why| Err(Failure::Archive(why));
         if name.len() >= PATH_BYTES_MAX {
-            return bad("its name is too long");
+            return bad(rare!("its name is too long"));
         }
         if name.contains(&0) {
-            return bad("its name has a NUL in it");
+            return bad(rare!("its name has a NUL in it"));
         }
         for part in parts(name, b'/') {
             match part {
                 b"" | b"." => {}
-                b".." => return bad("its name leads out of the root, or back: it has a .. in it"),
-                part if part.len() > NAME_BYTES_MAX => return bad("its name is too long"),
+                b".." => {
+                    return bad(rare!(
+                        "its name leads out of the root, or back: it has a .. in it"
+                    ));
+                }
+                part if part.len() > NAME_BYTES_MAX => return bad(rare!("its name is too long")),
                 part => {
                     self.text.extend_from_slice(part);
                     self.text.push(0);
@@ -49,10 +53,10 @@ impl Path {
             }
         }
         if name.is_empty() {
-            return bad("it has no name");
+            return bad(rare!("it has no name"));
         }
         if self.ends.len() > DEPTH_MAX {
-            return bad("it lies too deep");
+            return bad(rare!("it lies too deep"));
         }
         Ok(())
     }
@@ -117,7 +121,7 @@ pub fn meaning(name: &[u8]) -> Result<Meaning<'_>, Failure> {
     Ok(match name.strip_prefix(b".wh.") {
         None => Meaning::File,
         Some(b"" | b"\0" | b".\0" | b"..\0") => {
-            return Err(Failure::Archive("it deletes what has no name"));
+            return Err(Failure::Archive(rare!("it deletes what has no name")));
         }
         Some(b".wh..opq\0") => Meaning::Emptied,
         Some(rest) if rest.starts_with(b".wh.") => Meaning::Nothing,

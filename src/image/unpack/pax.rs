@@ -5,7 +5,7 @@ use super::failure::Failure;
 use crate::text::{cut, wide_number};
 use alloc::vec::Vec;
 
-const MALFORMED: Failure = Failure::Archive("its extended header is malformed");
+const MALFORMED: Failure = Failure::Archive(rare!("its extended header is malformed"));
 
 /// Calls `each` with every key and value.
 ///

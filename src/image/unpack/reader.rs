@@ -73,7 +73,7 @@ pub struct Reader<'a> {
 const EXTENDED_BYTES_MAX: u64 = 1 << 20;
 /// It is read for each entry that follows.
 const GLOBAL_BYTES_MAX: u64 = 16 << 10;
-const TOO_LONG: Failure = Failure::Archive("its extended header is too long");
+const TOO_LONG: Failure = Failure::Archive(rare!("its extended header is too long"));
 
 impl<'a> Reader<'a> {
     /// Of an archive that begins here.
@@ -120,9 +120,9 @@ impl<'a> Reader<'a> {
         loop {
             let Some(block) = block(self.source)? else {
                 if self.is_new {
-                    return Err(Failure::Archive(
-                        "there is nothing in it, not even an empty archive",
-                    ));
+                    return Err(Failure::Archive(rare!(
+                        "there is nothing in it, not even an empty archive"
+                    )));
                 }
                 // Some leave the empty blocks at the end out.
                 let is_whole = self.name.is_empty() && self.extended.is_empty();
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
             let before = sparse.parts().len();
             is_more = further.sparse(true, |place, bytes| sparse.push(place, bytes))?;
             if is_more && sparse.parts().len() == before {
-                return Err(Failure::Archive("the map of its holes has no end"));
+                return Err(Failure::Archive(rare!("the map of its holes has no end")));
             }
         }
         Ok(())
@@ -247,7 +247,7 @@ trait Padding {
 impl Padding for u64 {
     fn padding(self) -> Result<u64, Failure> {
         let end = self.checked_next_multiple_of(BLOCK_BYTES as u64);
-        end.map(|end| end - self).ok_or(Failure::Archive("its size is beyond all bounds"))
+        end.map(|end| end - self).ok_or(Failure::Archive(rare!("its size is beyond all bounds")))
     }
 }
 

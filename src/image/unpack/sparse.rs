@@ -20,7 +20,7 @@ pub struct Sparse {
 
 /// More than any file has that was not made for it; 2 MiB of memory.
 const PARTS_MAX: usize = 1 << 17;
-const WRONG: Failure = Failure::Archive("the map of its holes is wrong");
+const WRONG: Failure = Failure::Archive(rare!("the map of its holes is wrong"));
 
 impl Sparse {
     /// Adds a part; they come in order.

@@ -146,7 +146,7 @@ impl Source for Stream<'_> {
         let position = self.ring.position();
         let is_empty = match self.ring.window() {
             Ok(window) if window.len() as u64 > self.left => {
-                return Err(Failure::Limit("it is too large when it is unpacked"));
+                return Err(Failure::Limit(rare!("it is too large when it is unpacked")));
             }
             Ok(window) => window.is_empty(),
             Err(Errno::PIPE | Errno::CONNRESET) => return Err(Failure::Source(DIED.code())),

@@ -79,7 +79,7 @@ fn remove_old(
         inner => {
             let inner = inner?;
             let found = fstat(&inner)?;
-            let depth = depth.checked_sub(1).ok_or(Failure::Archive("it lies too deep"))?;
+            let depth = depth.checked_sub(1).ok_or(Failure::Archive(rare!("it lies too deep")))?;
             empty_old(&inner, (found.st_dev, found.st_ino), made, depth)
         }
     }

@@ -88,13 +88,13 @@ impl Files {
     ) -> Result<(), Failure> {
         let Some(last) = path.depth().checked_sub(1) else {
             if entry.kind != Kind::Folder {
-                return Err(Failure::Archive("it would replace the root"));
+                return Err(Failure::Archive(rare!("it would replace the root")));
             }
             self.folders.leave_to(0)?;
             return self.describe_folder(entry);
         };
         if path.is_absolute(&entry.name) {
-            return Err(Failure::Archive("its name is absolute"));
+            return Err(Failure::Archive(rare!("its name is absolute")));
         }
         let is_mark = |index| path.part(index).starts_with(b".wh.");
         if (0..last).any(is_mark) {
@@ -234,14 +234,15 @@ impl Files {
     }
 
     fn hard_link(&mut self, path: &Path, name: &CStr, entry: &Entry) -> Result<(), Failure> {
-        const OUTSIDE: Failure = Failure::Archive("it is a link to what cannot be in the root");
+        const OUTSIDE: Failure =
+            Failure::Archive(rare!("it is a link to what cannot be in the root"));
         const MISSING: Failure =
-            Failure::Archive("the file that it is another name of is not in the layer");
+            Failure::Archive(rare!("the file that it is another name of is not in the layer"));
         self.target.set(&entry.target).map_err(|_| OUTSIDE)?;
         let last = self.target.depth().checked_sub(1).ok_or(OUTSIDE)?;
         let count = path.depth();
         if self.target.joined(last + 1) == path.joined(count) {
-            return Err(Failure::Archive("it is a link to itself"));
+            return Err(Failure::Archive(rare!("it is a link to itself")));
         }
         let from = match self.folders.find(&self.target, last) {
             Err(Failure::System(Errno::NOENT | Errno::NOTDIR)) => return Err(MISSING),
@@ -259,7 +260,7 @@ impl Files {
     fn link(&mut self, name: &CStr, entry: &Entry) -> Result<(), Failure> {
         let mut target = entry.target.clone();
         if target.is_empty() || target.contains(&0) {
-            return Err(Failure::Archive("it is a link to what has no name"));
+            return Err(Failure::Archive(rare!("it is a link to what has no name")));
         }
         target.push(0);
         self.replace(name, |folder| symlinkat(c_str(&target), folder, name))?;
@@ -331,13 +332,15 @@ fn ids(entry: &Entry) -> Result<(Uid, Gid), Failure> {
     let id = |id: u64| u32::try_from(id).ok().filter(|id| *id != u32::MAX);
     match (id(entry.owner.0), id(entry.owner.1)) {
         (Some(user), Some(group)) => Ok((Uid::from_raw(user), Gid::from_raw(group))),
-        _ => Err(Failure::Archive("its owner is no id that there can be")),
+        _ => Err(Failure::Archive(rare!("its owner is no id that there can be"))),
     }
 }
 
 fn unknown_owner(errno: Errno) -> Failure {
     match errno {
-        Errno::INVAL => Failure::Archive("its owner is none of the ids of the user namespace"),
+        Errno::INVAL => {
+            Failure::Archive(rare!("its owner is none of the ids of the user namespace"))
+        }
         errno => Failure::System(errno),
     }
 }

@@ -49,14 +49,14 @@ pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
     let has = |kind| has(&isolation, kind);
     let takes = |node: &Node<'_>, is_said, kind| {
         if is_said && !has(kind) {
-            node.wrong("it takes a namespace of its own: it would be the host's");
+            node.wrong(rare!("it takes a namespace of its own: it would be the host's"));
         }
     };
     takes(&hostname, isolation.hostname.is_some(), Namespaces::UTS);
     takes(&domainname, isolation.domainname.is_some(), Namespaces::UTS);
     takes(&devices, !isolation.net_devices.is_empty(), Namespaces::NET);
     if offsets.is_there() && (!has(Namespaces::TIME) || isolation.joins(Namespaces::TIME)) {
-        offsets.wrong("they take a new namespace of type time");
+        offsets.wrong(rare!("they take a new namespace of type time"));
     }
     isolation.sysctls = sysctls(&node.get("sysctl"), &isolation);
     isolation
@@ -73,10 +73,10 @@ fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
         let name = node.get("type");
         let text = name.needed_string();
         let Some((_, kind)) = KINDS.iter().find(|kind| kind.0.as_bytes() == text.to_bytes()) else {
-            return name.wrong("there is no such kind");
+            return name.wrong(rare!("there is no such kind"));
         };
         if isolation.namespaces.contains(*kind) || isolation.joins(*kind) {
-            name.wrong("it is there twice");
+            name.wrong(rare!("it is there twice"));
         }
         let path = node.get("path");
         match path.filled() {
@@ -98,9 +98,9 @@ fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
         let node = node.get(name);
         let ranges = super::mounts::ranges(&node);
         if ranges.is_empty() && has_users {
-            node.wrong("a new namespace of type user takes maps of users and groups");
+            node.wrong(rare!("a new namespace of type user takes maps of users and groups"));
         } else if !ranges.is_empty() && !has_users && !is_joined {
-            node.wrong("they take a namespace of type user");
+            node.wrong(rare!("they take a namespace of type user"));
         }
         // A namespace that is joined has its maps already; containerd says them again.
         if has_users {
@@ -138,10 +138,10 @@ fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
         let inside = node.get("name");
         let new = inside.filled().unwrap_or(host);
         if !is_interface(host) {
-            node.wrong("it is no interface's name");
+            node.wrong(rare!("it is no interface's name"));
         }
         if !is_interface(new) {
-            inside.wrong("it is no interface's name");
+            inside.wrong(rare!("it is no interface's name"));
         }
         devices.push((host, new));
     }
@@ -184,16 +184,16 @@ fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'
             }
         };
         match SYSCTLS.iter().find(|(known, _)| is_known(known)) {
-            None => node.wrong("it belongs to no namespace, so it is the host's"),
+            None => node.wrong(rare!("it belongs to no namespace, so it is the host's")),
             Some((_, kind)) if !has(isolation, *kind) => {
-                node.wrong("it takes a namespace of its own: it would be the host's");
+                node.wrong(rare!("it takes a namespace of its own: it would be the host's"));
             }
             Some(_) => {}
         }
         let text = node.needed_string();
         let is_path = parts(&path, b'/').all(|part| !matches!(part, b"" | b"." | b".."));
         if !is_path || path.contains(&0) || text.to_bytes().contains(&b'\n') {
-            node.wrong("it is no name of a setting, or there is a line break in it");
+            node.wrong(rare!("it is no name of a setting, or there is a line break in it"));
         }
         settings.push((keep(path).unwrap_or_default() as &CStr, text));
     }
@@ -222,7 +222,7 @@ pub fn devices(node: &Node<'_>) -> Vec<entry::Node<'static>> {
         let path = node.get("path");
         let place = path.needed().path().unwrap_or_default();
         if parts(place.to_bytes(), b'/').any(|part| part == b"..") {
-            path.wrong("there is .. in it");
+            path.wrong(rare!("there is .. in it"));
         }
         let kind = node.get("type").needed().word(&[("c", 0), ("u", 0), ("b", 1), ("p", 2)]);
         let (major, minor) = (node.get("major"), node.get("minor"));
@@ -269,7 +269,7 @@ pub fn propagation(node: &Node<'_>) -> Option<MountPropagationFlags> {
 pub fn personality(node: &Node<'_>) -> Option<u32> {
     let flags = node.get("flags");
     if !flags.list().is_empty() {
-        flags.wrong("there are none yet");
+        flags.wrong(rare!("there are none yet"));
     }
     node.get("domain").word(&[("LINUX", 0), ("LINUX32", 8)]).map(|domain| domain as u32)
 }
@@ -316,7 +316,7 @@ pub fn seccomp(node: &Node<'_>, host: &Host) -> Option<Seccomp> {
     if listener.is_some() {
         path.path();
     } else if profile.asks() {
-        path.wrong("SCMP_ACT_NOTIFY takes somebody who listens");
+        path.wrong(rare!("SCMP_ACT_NOTIFY takes somebody who listens"));
     }
     let listener = listener.filter(|_| profile.asks()).map(|path| (path, words));
     Some(Seccomp { profile, listener })
@@ -330,7 +330,7 @@ pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     if name.is_some_and(|name| {
         matches!(name.to_bytes(), b"." | b"..") || name.to_bytes().contains(&b'/')
     }) {
-        class.wrong("it is no name of a group");
+        class.wrong(rare!("it is no name of a group"));
     }
     let mut schemata = node.get("schemata").strings();
     schemata.extend(node.get("l3CacheSchema").string());
@@ -339,7 +339,7 @@ pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     if line.is_some_and(|line| {
         !line.to_bytes().starts_with(b"MB:") || line.to_bytes().contains(&b'\n')
     }) {
-        bandwidth.wrong("it is to begin with MB: and be one line");
+        bandwidth.wrong(rare!("it is to begin with MB: and be one line"));
     }
     schemata.extend(line);
     Some(IntelRdt { class: name, schemata, is_monitored: node.get("enableMonitoring").flag() })

@@ -14,12 +14,13 @@ mod tests;
 
 use super::text::joined;
 use crate::container::{
-    Container, Filter, Hook, Hooks, Isolation, Resources, Root, Security, Source,
+    ALL_CAPABILITIES, Container, Filter, Hook, Hooks, Isolation, Resources, Root, Security, Source,
 };
 use crate::error::Error;
 use crate::json;
 use crate::kernel::caller::Caller;
 use crate::kernel::mounts::Access;
+use crate::rare::Rare;
 use crate::seccomp::{Architecture, Host, KernelVersion, Profile};
 use crate::sys::namespaces::Namespaces;
 use crate::text::{cut, parts, wide_number};
@@ -28,7 +29,6 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 pub use mounts::options as mount_options;
 use node::{Faults, Node, Words, check_names};
-use rustix::thread::CapabilitySet;
 
 /// What a configuration says. It lives until the process ends, as all that is read for a launch.
 pub struct Config {
@@ -72,7 +72,7 @@ pub struct IntelRdt {
     pub is_monitored: bool,
 }
 
-const READING: &str = "read config.json,";
+const READING: Rare = rare!("read config.json,");
 
 /// The values of a text.
 fn values(bytes: &'static [u8]) -> Result<&'static json::Value<'static>, Error<'static>> {
@@ -106,7 +106,7 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
     let host = Host {
         architecture: Architecture::NATIVE,
         kernel: KernelVersion { major: caller.kernel.0, minor: caller.kernel.1 },
-        capabilities: described.capabilities.map_or(CapabilitySet::all(), |sets| sets.bounding),
+        capabilities: described.capabilities.map_or(ALL_CAPABILITIES, |sets| sets.bounding),
     };
     let label = linux.get("mountLabel").filled();
     let mut mounts = mounts::read(&top.get("mounts"), bundle);
@@ -181,18 +181,18 @@ pub fn resources(bytes: &'static [u8]) -> Result<Resources<'static>, Error<'stat
 /// What a container takes that a configuration may leave out, or say otherwise.
 fn unfit(top: &Node<'_>, version: &str, isolation: &Isolation<'_>) -> Option<Error<'static>> {
     if !version.starts_with("1.") {
-        return Some(top.get("ociVersion").error("only versions 1.x.y are known"));
+        return Some(top.get("ociVersion").error(rare!("only versions 1.x.y are known")));
     }
     for name in ["linux", "root"] {
         let node = top.get(name);
         if !node.is_there() {
-            return Some(node.error("it is missing"));
+            return Some(node.error(rare!("it is missing")));
         }
     }
     if isolation.namespaces.contains(Namespaces::MOUNT) {
         return None;
     }
-    let why = "one is to be new and of type mount: a container has mounts of its own";
+    let why = rare!("one is to be new and of type mount: a container has mounts of its own");
     Some(top.get("linux").get("namespaces").error(why))
 }
 
@@ -204,7 +204,7 @@ fn version(node: &Node<'_>) -> &'static str {
     let mut numbers = parts(core, b'.').map(wide_number);
     let fields = [numbers.next(), numbers.next(), numbers.next(), numbers.next()];
     if !matches!(fields, [Some(Some(_)), Some(Some(_)), Some(Some(_)), None]) {
-        node.wrong("it is to be a version such as 1.3.0");
+        node.wrong(rare!("it is to be a version such as 1.3.0"));
     }
     text
 }
@@ -213,7 +213,7 @@ fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
     let path = node.get("path");
     let given = path.filled();
     if node.is_there() && given.is_none() {
-        path.wrong("it is missing");
+        path.wrong(rare!("it is missing"));
     }
     let directory = match given.unwrap_or(c"rootfs").to_bytes() {
         whole @ [b'/', ..] => joined(&[whole]),
@@ -236,7 +236,7 @@ fn annotations(node: &Node<'_>) -> Vec<(&'static str, &'static str)> {
     for (name, value) in node.object() {
         let node = node.member(name, value);
         if name.is_empty() {
-            node.wrong("its name is empty");
+            node.wrong(rare!("its name is empty"));
         }
         annotations.push((&**name, node.needed().text().unwrap_or_default()));
     }
@@ -281,7 +281,7 @@ fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
         let node = top.get(name);
         node.object();
         if node.is_there() {
-            return Some(node.error("it is for another system than Linux"));
+            return Some(node.error(rare!("it is for another system than Linux")));
         }
     }
     None

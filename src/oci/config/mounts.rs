@@ -144,7 +144,7 @@ fn read_one(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     let target = match destination.needed_string() {
         whole if whole.to_bytes().first() == Some(&b'/') => whole,
         empty if empty.is_empty() => {
-            destination.wrong("it is empty");
+            destination.wrong(rare!("it is empty"));
             empty
         }
         // From version 1.2 on it begins at the root.
@@ -178,17 +178,17 @@ fn read_one(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     entry.settings = keep(settings).unwrap_or_default();
     map_ids(node, &mut entry);
     if entry.id_map.is_some() && entry.bind.is_none() {
-        node.wrong("ids are mapped of bind mounts only");
+        node.wrong(rare!("ids are mapped of bind mounts only"));
     }
     let is_named = entry.source.to_bytes();
     if entry.bind.is_some() {
         if is_named.is_empty() {
-            source.wrong("it is missing");
+            source.wrong(rare!("it is missing"));
         } else if is_named.first() != Some(&b'/') {
             entry.source = joined(&[bundle.to_bytes(), b"/", is_named]);
         }
     } else if entry.kind.is_empty() {
-        kind.wrong("it is missing");
+        kind.wrong(rare!("it is missing"));
     }
     if entry.source.is_empty() {
         entry.source = entry.kind;
@@ -236,7 +236,7 @@ fn map_ids(node: &Node<'_>, entry: &mut Entry<'static>) {
     let users = ranges(&node.get("uidMappings"));
     let groups = ranges(&node.get("gidMappings"));
     if users.is_empty() != groups.is_empty() {
-        node.get("gidMappings").wrong("users and groups are mapped together");
+        node.get("gidMappings").wrong(rare!("users and groups are mapped together"));
     }
     if !users.is_empty() {
         let reach = entry.id_map.map_or(Reach::Mount, |map| map.reach);
@@ -253,13 +253,13 @@ pub fn ranges(node: &Node<'_>) -> Vec<IdRange> {
         let (inside, outside, count) = (number("containerID"), number("hostID"), number("size"));
         let fits = |first: u32| first.checked_add(count).is_some();
         if count == 0 || !fits(inside) || !fits(outside) {
-            node.get("size").wrong("there are no such ids");
+            node.get("size").wrong(rare!("there are no such ids"));
         }
         ranges.push(IdRange { inside, outside, count });
     });
     // As many as the kernel takes; `user_namespaces(7)`.
     if ranges.len() > 340 {
-        node.wrong("there may be at most 340");
+        node.wrong(rare!("there may be at most 340"));
     }
     ranges
 }

@@ -8,6 +8,7 @@ use crate::container::keep;
 use crate::error::{Error, Why};
 use crate::json::{self, Object, Value, as_number, as_str};
 use crate::oci::home::FAILED;
+use crate::rare::Rare;
 use crate::text::{Text, wide_number};
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -88,7 +89,7 @@ impl<'p> Node<'p> {
             None => &[],
             Some(Value::Object(members)) => members,
             Some(_) => {
-                self.wrong("it is to be an object");
+                self.wrong(rare!("it is to be an object"));
                 &[]
             }
         }
@@ -106,7 +107,7 @@ impl<'p> Node<'p> {
             None => &[],
             Some(Value::Array(values)) => values,
             Some(_) => {
-                self.wrong("it is to be a list");
+                self.wrong(rare!("it is to be a list"));
                 &[]
             }
         }
@@ -122,7 +123,7 @@ impl<'p> Node<'p> {
     /// Notes that it is missing, if it is.
     pub fn needed(self) -> Self {
         if self.value.is_none() {
-            self.wrong("it is missing");
+            self.wrong(rare!("it is missing"));
         }
         self
     }
@@ -132,7 +133,7 @@ impl<'p> Node<'p> {
     pub fn text(&self) -> Option<&'static str> {
         let text = as_str(self.value?);
         if text.is_none() {
-            self.wrong("it is to be a string");
+            self.wrong(rare!("it is to be a string"));
         }
         text
     }
@@ -142,7 +143,7 @@ impl<'p> Node<'p> {
     pub fn string(&self) -> Option<&'static CStr> {
         let string = keep(self.text()?.as_bytes().to_vec());
         if string.is_none() {
-            self.wrong("there is a NUL in it");
+            self.wrong(rare!("there is a NUL in it"));
         }
         string
     }
@@ -164,7 +165,7 @@ impl<'p> Node<'p> {
     pub fn path(&self) -> Option<&'static CStr> {
         let path = self.string()?;
         if path.to_bytes().first() != Some(&b'/') {
-            self.wrong("it is to be a path that begins with a slash");
+            self.wrong(rare!("it is to be a path that begins with a slash"));
         }
         Some(path)
     }
@@ -182,8 +183,8 @@ impl<'p> Node<'p> {
     pub fn number(&self, max: u64) -> Option<u64> {
         let number = as_number(self.value?);
         match number {
-            None => self.wrong("it is to be a whole number from 0 on"),
-            Some(number) if number > max => self.wrong("it is too large"),
+            None => self.wrong(rare!("it is to be a whole number from 0 on")),
+            Some(number) if number > max => self.wrong(rare!("it is too large")),
             Some(_) => {}
         }
         number.filter(|number| *number <= max)
@@ -220,7 +221,7 @@ impl<'p> Node<'p> {
             digits => wide_number(digits).and_then(|number| i64::try_from(number).ok()),
         };
         if number.is_none() {
-            self.wrong("it is to be a whole number of 64 bits");
+            self.wrong(rare!("it is to be a whole number of 64 bits"));
         }
         number
     }
@@ -230,7 +231,7 @@ impl<'p> Node<'p> {
     pub fn between(&self, least: i64, most: i64) -> Option<i64> {
         let number = self.signed()?;
         if number < least || number > most {
-            self.wrong("it is out of range");
+            self.wrong(rare!("it is out of range"));
         }
         Some(number)
     }
@@ -242,7 +243,7 @@ impl<'p> Node<'p> {
             None => false,
             Some(Value::Bool(flag)) => *flag,
             Some(_) => {
-                self.wrong("it is to be true or false");
+                self.wrong(rare!("it is to be true or false"));
                 false
             }
         }
@@ -254,7 +255,7 @@ impl<'p> Node<'p> {
         let text = self.text()?;
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
-            self.wrong("there is no such word here");
+            self.wrong(rare!("there is no such word here"));
         }
         found.map(|(_, number)| *number)
     }
@@ -270,7 +271,7 @@ impl<'p> Node<'p> {
     /// Notes that something is wrong with it.
     #[cold]
     #[inline(never)]
-    pub fn wrong(&self, why: &'static str) {
+    pub fn wrong(&self, why: Rare) {
         // Only the first counts, and there may be many.
         if self.faults.0.get().is_none() {
             self.note(self.error(why));
@@ -280,7 +281,7 @@ impl<'p> Node<'p> {
     /// What to say of it.
     #[cold]
     #[inline(never)]
-    pub fn error(&self, why: &'static str) -> Error<'static> {
+    pub fn error(&self, why: Rare) -> Error<'static> {
         let mut place = Text::new();
         self.push_place(&mut place);
         match self.value {
@@ -292,7 +293,8 @@ impl<'p> Node<'p> {
             }
             _ => {}
         }
-        let reading = if place.is_empty() { "read config.json" } else { "config.json:" };
+        let reading =
+            if place.is_empty() { rare!("read config.json") } else { rare!("config.json:") };
         Error::new(reading, place.leak(), Why::Text(why), b"", FAILED)
     }
 
@@ -325,7 +327,7 @@ pub fn check_names(node: &Node<'_>) {
             }
             twice(&mut names, |index| {
                 if let Some((name, value)) = members.get(index) {
-                    node.member(name, value).wrong("it is there twice");
+                    node.member(name, value).wrong(rare!("it is there twice"));
                 }
             });
         }

@@ -107,7 +107,7 @@ fn environment(node: &Node<'_>) -> Vec<&'static CStr> {
         let variable = node.needed_string();
         match cut(variable.to_bytes(), b'=') {
             (name @ [_, ..], Some(_)) => names.push((name, variables.len())),
-            _ => node.wrong("it is to be NAME=value"),
+            _ => node.wrong(rare!("it is to be NAME=value")),
         }
         variables.push(Some(variable));
     });
@@ -134,7 +134,7 @@ fn processors_of(node: &Node<'_>) -> Option<CpuSet> {
     }
     let set = processors(&list);
     if set.is_none() {
-        node.wrong("it is to be a list such as 0-3,6");
+        node.wrong(rare!("it is to be a list such as 0-3,6"));
     }
     set
 }
@@ -143,7 +143,7 @@ fn processors_of(node: &Node<'_>) -> Option<CpuSet> {
 fn id(node: &Node<'_>) -> u32 {
     let id = node.small().unwrap_or_default();
     if id == u32::MAX {
-        node.wrong("it stands for no id");
+        node.wrong(rare!("it stands for no id"));
     }
     id
 }
@@ -174,15 +174,15 @@ fn limits(node: &Node<'_>) -> Vec<Limit> {
         let name = kind.needed_string().to_bytes().strip_prefix(b"RLIMIT_").unwrap_or_default();
         let is_upper = name.iter().all(u8::is_ascii_uppercase);
         let Some(resource) = resource(&name.to_ascii_lowercase()).filter(|_| is_upper) else {
-            return kind.wrong("there is no such limit");
+            return kind.wrong(rare!("there is no such limit"));
         };
         if limits.iter().any(|limit| limit.resource == resource) {
-            kind.wrong("it is there twice");
+            kind.wrong(rare!("it is there twice"));
         }
         let value = |name| node.get(name).needed().wide().unwrap_or_default();
         let (soft, hard) = (value("soft"), value("hard"));
         if soft > hard {
-            node.get("soft").wrong("it is above the hard limit");
+            node.get("soft").wrong(rare!("it is above the hard limit"));
         }
         // The highest number is none.
         let bound = |value| (value != u64::MAX).then_some(value);
@@ -200,7 +200,7 @@ fn capability_set(node: &Node<'_>) -> CapabilitySet {
         let name = node.needed_string().to_bytes();
         match capability(name).filter(|_| name.starts_with(b"CAP_")) {
             Some(known) => set |= known,
-            None => node.wrong("there is no such capability"),
+            None => node.wrong(rare!("there is no such capability")),
         }
     });
     set

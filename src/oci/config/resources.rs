@@ -60,7 +60,7 @@ fn memory(node: &Node<'_>) -> Memory {
 fn swappiness(node: &Node<'_>) -> Option<u64> {
     let wanted = node.wide().filter(|wanted| *wanted != u64::MAX)?;
     if wanted > 100 {
-        node.wrong("it is to be from 0 to 100");
+        node.wrong(rare!("it is to be from 0 to 100"));
     }
     Some(wanted)
 }
@@ -83,7 +83,7 @@ fn cpu(node: &Node<'_>) -> Cpu<'static> {
 pub fn numbers(node: &Node<'_>) -> Option<&'static CStr> {
     let list = node.filled()?;
     if processors(list.to_bytes()).is_none() {
-        node.wrong("it is to be a list such as 0-3,6");
+        node.wrong(rare!("it is to be a list such as 0-3,6"));
     }
     Some(list)
 }
@@ -103,7 +103,7 @@ fn devices(node: &Node<'_>) -> Vec<DeviceRule> {
                 b'r' => bits |= DeviceAccess::READ,
                 b'w' => bits |= DeviceAccess::WRITE,
                 b'm' => bits |= DeviceAccess::MAKE,
-                _ => access.wrong("it is to be made of r, w and m"),
+                _ => access.wrong(rare!("it is to be made of r, w and m")),
             }
         }
         let kind = node.get("type").word(&[("a", 0), ("", 0), ("c", 1), ("u", 1), ("b", 2)]);
@@ -127,7 +127,7 @@ fn devices(node: &Node<'_>) -> Vec<DeviceRule> {
 fn weight(node: &Node<'_>) -> Option<u16> {
     let weight = node.number(u16::MAX.into()).filter(|weight| *weight != 0)?;
     if !(10..=1000).contains(&weight) {
-        node.wrong("it is to be from 10 to 1000");
+        node.wrong(rare!("it is to be from 10 to 1000"));
     }
     Some(weight as u16)
 }
@@ -174,7 +174,7 @@ fn page_size(node: &Node<'_>) -> &'static CStr {
         _ => false,
     };
     if !is_size {
-        node.wrong("it is to be a size such as 2MB");
+        node.wrong(rare!("it is to be a size such as 2MB"));
     }
     text
 }
@@ -194,7 +194,7 @@ fn rdma(node: &Node<'_>) -> Vec<Rdma<'static>> {
 /// The name of a device stands in a line that the kernel reads, before a space.
 fn check_word(node: &Node<'_>, name: &str) {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        node.wrong("it is no name of a device");
+        node.wrong(rare!("it is no name of a device"));
     }
 }
 
@@ -206,7 +206,7 @@ fn unified(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
         let file = keep(name.as_bytes().to_vec()).unwrap_or_default();
         let is_folder = matches!(file.to_bytes(), b"" | b"." | b"..");
         if is_folder || file.to_bytes().contains(&b'/') {
-            node.wrong("it is no file of a cgroup");
+            node.wrong(rare!("it is no file of a cgroup"));
         }
         files.push((file as &CStr, node.needed_string()));
     }

@@ -31,14 +31,14 @@ fn step<'a, 'v>(value: &'a mut Value<'v>, path: &'v str) -> (&'a mut Value<'v>, 
 
 /// The configuration with another value at a path; absent is as good as `null`.
 fn changed(path: &'static str, json: &'static str) -> String {
-    let mut whole = parse(WHOLE.as_bytes(), "read").unwrap();
+    let mut whole = parse(WHOLE.as_bytes(), rare!("read")).unwrap();
     let (mut value, mut rest) = step(&mut whole, path);
     while !rest.is_empty() {
         (value, rest) = step(value, rest);
     }
     *value = match json {
         "-" => Value::Null,
-        json => parse(json.as_bytes(), "read").unwrap(),
+        json => parse(json.as_bytes(), rare!("read")).unwrap(),
     };
     whole.to_string()
 }
