@@ -42,6 +42,7 @@ impl Attendant for Making<'_> {
         // From here on it can be found and removed, whatever happens.
         self.state.save(self.folder)?;
         self.cgroup.make()?;
+        self.state.note_cgroup(self.folder)?;
         self.cgroup.apply(&self.config.resources)?;
         self.cgroup.join(child)?;
         self.join_cache_group(child)
