@@ -10,6 +10,7 @@ mod devices;
 mod files;
 mod hierarchies;
 mod make;
+mod oom;
 mod processes;
 mod stats;
 mod stats_devices;
@@ -18,6 +19,7 @@ mod version2;
 mod weights;
 
 pub use hierarchies::{Hierarchies, Hierarchy};
+pub use oom::Oom;
 
 use crate::container::{Resources, keep};
 use crate::error::{Error, Why, status};

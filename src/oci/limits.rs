@@ -1,26 +1,27 @@
-//! `pause`, `resume`, `update` and `events`: a container's cgroup, while it runs.
+//! `pause`, `resume` and `update`: a container's cgroup, while it runs.
 
 use super::config;
 use super::home::{FAILED, Folder, about};
 use super::state::{self, State, Status};
-use super::{Runtime, cgroup_of, print};
+use super::{Runtime, cgroup_of};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
 use crate::error::{Doing, Error, Object, Operation, Why};
 use crate::kernel::settings::read_file;
 use crate::sys::files::standard_input;
-use crate::text::{Text, wide_number};
+use crate::text::wide_number;
 use alloc::vec::Vec;
-use core::ffi::CStr;
-use rustix::event::poll;
-use rustix::fs::Timespec;
 use rustix::io::{Errno, read, retry_on_intr};
 
 static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
 
 /// A container that has not stopped, and its cgroup.
-fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
+///
+/// # Errors
+///
+/// There is none of that name, it has stopped, or has no cgroup.
+pub fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
     let folder = runtime.home.open(runtime.id())?;
     let state = state::of(&folder)?;
     if state.status(&folder, false) == Status::Stopped {
@@ -143,32 +144,4 @@ fn bytes(text: &[u8]) -> Option<i64> {
         digits => (digits, 0),
     };
     signed(digits)?.checked_mul(1 << shift)
-}
-
-/// Prints what the container uses, once or again and again, as JSON a line.
-///
-/// # Errors
-///
-/// It does not run; the interval is none.
-pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let (folder, state, cgroup) = living(runtime)?;
-    let is_once = runtime.typed.has(Name::Stats);
-    let seconds = match runtime.typed.value(Name::Interval).map_or(&b"5s"[..], CStr::to_bytes) {
-        [digits @ .., b's'] | digits => number(digits).filter(|seconds| *seconds > 0),
-    };
-    let Some(seconds) = seconds else {
-        let why = Why::Text("it is a number of seconds above 0, such as 5s");
-        return Err(Error::new("option", b"--interval", why, b"", FAILED));
-    };
-    loop {
-        let mut text = Text::new();
-        text.push("{\"type\":\"stats\",\"id\":").push_json(folder.id.to_bytes()).push(",\"data\":");
-        cgroup.push_stats(&mut text)?;
-        print(text.push("}\n"))?;
-        if is_once || !state.member.lives() {
-            return Ok(0);
-        }
-        let limit = Timespec { tv_sec: seconds.into(), tv_nsec: 0 };
-        let _ = poll(&mut [], Some(&limit));
-    }
 }
