@@ -322,6 +322,12 @@ pub fn seccomp(node: &Node<'_>, host: &Host) -> Option<Seccomp> {
     Some(Seccomp { profile, listener })
 }
 
+/// Whether it is the line of a group's memory bandwidth.
+#[must_use]
+pub fn is_bandwidth(line: &CStr) -> bool {
+    line.to_bytes().starts_with(b"MB:") && !line.to_bytes().contains(&b'\n')
+}
+
 /// A group of cache and memory bandwidth.
 pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     node.value()?;
@@ -336,9 +342,7 @@ pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     schemata.extend(node.get("l3CacheSchema").string());
     let bandwidth = node.get("memBwSchema");
     let line = bandwidth.string();
-    if line.is_some_and(|line| {
-        !line.to_bytes().starts_with(b"MB:") || line.to_bytes().contains(&b'\n')
-    }) {
+    if line.is_some_and(|line| !is_bandwidth(line)) {
         bandwidth.wrong("it is to begin with MB: and be one line");
     }
     schemata.extend(line);
