@@ -150,7 +150,7 @@ fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
 
 /// Which settings belong to which kind of namespace: files below
 /// `/proc/sys`, and beginnings that end with a slash.
-const SYSCTLS: [(&str, Namespaces); 13] = [
+const SYSCTLS: [(&str, Namespaces); 11] = [
     ("kernel/msgmax", Namespaces::IPC),
     ("kernel/msgmnb", Namespaces::IPC),
     ("kernel/msgmni", Namespaces::IPC),
@@ -162,8 +162,6 @@ const SYSCTLS: [(&str, Namespaces); 13] = [
     ("fs/mqueue/", Namespaces::IPC),
     ("net/", Namespaces::NET),
     ("kernel/domainname", Namespaces::UTS),
-    ("kernel/hostname", Namespaces::UTS),
-    ("user/", Namespaces::USER),
 ];
 
 /// The file of each below `/proc/sys`, and what is written to it. As in sysctl(8), a name has dots, or slashes,
@@ -184,6 +182,7 @@ fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'
             }
         };
         match SYSCTLS.iter().find(|(known, _)| is_known(known)) {
+            None if path == b"kernel/hostname" => node.wrong("the property hostname says it"),
             None => node.wrong("it belongs to no namespace, so it is the host's"),
             Some((_, kind)) if !has(isolation, *kind) => {
                 node.wrong("it takes a namespace of its own: it would be the host's");
