@@ -102,8 +102,8 @@ fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
         } else if !ranges.is_empty() && !has_users && !is_joined {
             node.wrong("they take a namespace of type user");
         }
-        // A namespace that is joined has its maps already; containerd says them again.
-        if has_users {
+        // A namespace that is joined has its maps already; engines say them again.
+        if has_users || !ranges.is_empty() {
             *map = IdMap::Ranges(ranges);
         }
     }
