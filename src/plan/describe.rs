@@ -258,6 +258,7 @@ fn mount_calls(mount: &Mount<'_>) -> &'static str {
         }
         Mounted::Entry(entry) if entry.bind.is_none() => "openat2, fsopen, fsmount, move_mount",
         Mounted::Volume(_) | Mounted::Entry(_) => "openat2, open_tree, mount_setattr, move_mount",
+        Mounted::Changed(_) => "openat2, mount_setattr",
         Mounted::Device(_) | Mounted::Devices => "openat2, open_tree, move_mount",
         Mounted::FileSystem(_) => "openat2, fsopen, fsmount, move_mount",
     }
@@ -288,6 +289,7 @@ fn describe_mount<'t>(mount: &Mount<'_>, text: &'t mut Text) -> &'t mut Text {
         Mounted::Entry(entry) => {
             text.push("mount ").push_name(entry.source.to_bytes()).push(" on ").push_name(target)
         }
+        Mounted::Changed(_) => text.push("change the attributes of ").push_name(target),
         Mounted::Devices => text,
     }
 }

@@ -189,6 +189,21 @@ fn a_remount_changes_options() {
     bundle.mount("/small", "tmpfs", "tmpfs", &["ro", "mode=755"]);
     let seen = bundle.inside("touch /dev/shm/x || echo held; touch /small/x || echo held");
     assert_eq!(seen, "held\nheld\n");
+    // What is there is changed, and nothing put over it.
+    bundle.bind("rootfs", "/data", &["bind", "nosuid"]);
+    bundle.bind("rootfs", "/data", &["bind", "remount", "ro", "noexec"]);
+    let seen = bundle.inside(&format!(
+        "{OPTIONS_OF} grep -Ec ' /(data|dev/shm) ' /proc/self/mountinfo; touch /data/x || options /data"
+    ));
+    let (count, options) = seen.split_once('\n').unwrap();
+    assert_eq!(count, "2", "{seen}");
+    assert!(options.starts_with("ro,nosuid,noexec"), "{seen}");
+    bundle.mount("/tmp", "tmpfs", "none", &["remount", "ro"]);
+    bundle.create().refused(&["/tmp", "nothing is mounted there"]);
+    bundle.is_gone();
+    bundle.mount("/dev/shm", "tmpfs", "shm", &["remount", "size=1k"]);
+    bundle.create().refused(&["mounts[10].options", "remount"]);
+    bundle.is_gone();
 }
 
 fn an_unknown_option_is_the_file_systems() {
