@@ -43,6 +43,7 @@ impl Cgroup {
                 enable(folder);
             }
         }
+        self.is_own = failed.is_none();
         failed.map_or(Ok(()), Err)
     }
 
@@ -81,7 +82,7 @@ impl Cgroup {
     }
 
     /// Removes it, and what was made in it. What is gone already is not missed. Processes that have just died may
-    /// keep it for moments, which are waited for.
+    /// keep it for moments, which are waited for. One that was not made is another's unless it is empty.
     ///
     /// # Errors
     ///
@@ -92,6 +93,7 @@ impl Cgroup {
             loop {
                 match remove_folder(&folder.path) {
                     Ok(()) | Err(Errno::NOENT) => break,
+                    Err(_) if !self.is_own => break,
                     Err(Errno::BUSY) => {
                         let inner = tree(&folder.path);
                         let gone =

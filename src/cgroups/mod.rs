@@ -10,6 +10,7 @@ mod devices;
 mod files;
 mod hierarchies;
 mod make;
+mod oom;
 mod processes;
 mod stats;
 mod stats_devices;
@@ -18,6 +19,7 @@ mod version2;
 mod weights;
 
 pub use hierarchies::{Hierarchies, Hierarchy};
+pub use oom::Oom;
 
 use crate::container::{Resources, keep};
 use crate::error::{Error, Why, status};
@@ -32,6 +34,8 @@ use rustix::io::Errno;
 pub struct Cgroup {
     is_unified: bool,
     is_disabled: bool,
+    /// That it was made: before, there may be another container's at its path, which is left alone.
+    is_own: bool,
     folders: Vec<Folder>,
 }
 
@@ -70,7 +74,7 @@ impl Cgroup {
         id: &CStr,
         has_cgroups: bool,
     ) -> Result<Self, Error<'static>> {
-        let mut cgroup = Self { is_unified: false, is_disabled: !has_cgroups, folders: Vec::new() };
+        let mut cgroup = Self::empty(!has_cgroups, false);
         let wanted = wanted.map(CStr::to_bytes).filter(|wanted| !wanted.is_empty());
         let name = name(wanted, id.to_bytes())?;
         if !has_cgroups {
@@ -109,10 +113,14 @@ impl Cgroup {
         paths
     }
 
-    /// The cgroup that was written down so.
+    fn empty(is_disabled: bool, is_own: bool) -> Self {
+        Self { is_unified: false, is_disabled, is_own, folders: Vec::new() }
+    }
+
+    /// The cgroup that was written down so, and whether it was made.
     #[must_use]
-    pub fn of(paths: &[&CStr]) -> Self {
-        let mut cgroup = Self { is_unified: false, is_disabled: false, folders: Vec::new() };
+    pub fn of(paths: &[&CStr], is_own: bool) -> Self {
+        let mut cgroup = Self::empty(false, is_own);
         for line in paths {
             let line = line.to_bytes();
             let place = line.windows(2).position(|pair| pair == b":/").unwrap_or(line.len());
@@ -201,6 +209,9 @@ impl Cgroup {
 
     /// The folder in which all processes of the container are found.
     fn counted(&self) -> Option<&[u8]> {
+        if !self.is_own {
+            return None;
+        }
         let freezer = self.usable().find(|folder| folder.has(b"freezer"));
         freezer.or_else(|| self.usable().next()).map(|folder| &*folder.path)
     }
@@ -298,14 +309,15 @@ mod tests {
     #[test]
     fn what_is_written_down_is_found_again() {
         let lines = [c"cpu,cpuacct:/sys/fs/cgroup/cpu,cpuacct/a:/b", c"name=systemd:/s/a"];
-        let cgroup = Cgroup::of(&lines);
+        let cgroup = Cgroup::of(&lines, true);
         assert!(!cgroup.is_unified);
         assert_eq!(cgroup.paths(), lines);
         assert_eq!(cgroup.controlled(b"cpuacct").unwrap().path, b"/sys/fs/cgroup/cpu,cpuacct/a:/b");
         assert!(cgroup.controlled(b"memory").is_none());
-        let cgroup = Cgroup::of(&[c":/sys/fs/cgroup/a"]);
+        let cgroup = Cgroup::of(&[c":/sys/fs/cgroup/a"], true);
         assert!(cgroup.is_unified && cgroup.controlled(b"memory").is_some());
-        assert!(Cgroup::of(&[c":/sys/../etc", c"memory:", c"x", c":/"]).folders.is_empty());
+        let none = [c":/sys/../etc", c"memory:", c"x", c":/"];
+        assert!(Cgroup::of(&none, true).folders.is_empty());
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Cgroup {
     }
 
     fn freezer(&self) -> Option<&super::Folder> {
-        self.controlled(b"freezer").filter(|folder| folder.is_usable)
+        self.controlled(b"freezer").filter(|folder| folder.is_usable && self.is_own)
     }
 
     /// Whether the processes are frozen; None on the way there.

@@ -200,7 +200,7 @@ mod tests {
         let line = format!("{controllers}:{}\0", folder.to_str().unwrap());
         let line = core::ffi::CStr::from_bytes_until_nul(line.as_bytes()).unwrap();
         let mut text = Text::new();
-        Cgroup::of(&[line]).push_stats(&mut text).unwrap();
+        Cgroup::of(&[line], true).push_stats(&mut text).unwrap();
         fs::remove_dir_all(&folder).unwrap();
         let said = String::from_utf8(text.as_bytes().to_vec()).unwrap();
         assert_eq!(said.matches('{').count(), said.matches('}').count(), "{said}");

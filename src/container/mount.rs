@@ -35,6 +35,8 @@ pub enum Mounted<'a> {
     Devices,
     /// What an OCI configuration describes.
     Entry(Entry<'a>),
+    /// What is mounted there already, with attributes changed as an OCI configuration describes.
+    Changed(Entry<'a>),
 }
 
 /// What is wrong with a description of a mount.

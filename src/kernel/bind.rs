@@ -8,7 +8,7 @@ use super::mounts::{
     ATTACH, DescriptorPath, MAKE_POINT, attach, clone_tree, mount_point_for, remount_changed,
 };
 use super::volume::{TAKE, with_kinds};
-use crate::error::{Doing, Fault, Object, Operation};
+use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::mounts::{Reach, change};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +18,12 @@ use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mou
 
 static OPEN_SOURCE: Operation =
     Operation { on: Object::Source, ..Operation::new(rare!("open the source of a mount")) };
+
+static CHANGE: Operation = Operation {
+    words: rare!("change the attributes of the mount at"),
+    on: Object::Target,
+    cures: &[(Errno::INVAL, Cure::Words(rare!("nothing is mounted there yet")))],
+};
 
 /// Takes a copy of the mounts that a bind mount shows, changed as it says, to be attached by
 /// [`super::volume::attach_taken`]: before mounts are made private, for one that shares mounts with the
@@ -40,13 +46,36 @@ fn clone_changed(
     id_map: Option<BorrowedFd<'_>>,
 ) -> Result<OwnedFd, Errno> {
     let tree = clone_tree(source, entry.bind.unwrap_or(Reach::Mount))?;
+    change_all(&tree, entry, id_map).map(|()| tree)
+}
+
+fn change_all(
+    tree: &OwnedFd,
+    entry: &Entry<'_>,
+    id_map: Option<BorrowedFd<'_>>,
+) -> Result<(), Errno> {
     for reach in [Reach::Tree, Reach::Mount] {
         let wanted = entry.change(reach, id_map);
         if !wanted.is_none() {
             change(tree.as_fd(), reach, wanted)?;
         }
     }
-    Ok(tree)
+    Ok(())
+}
+
+/// Changes what is mounted on `target` in `root` already.
+///
+/// # Errors
+///
+/// Those of [`inside::open`]; `mount_setattr(2)`, or mount(2) before Linux 5.12: `EINVAL` if nothing is mounted
+/// there.
+pub fn change_mounted(root: BorrowedFd<'_>, entry: &Entry<'_>, target: &CStr) -> Result<(), Fault> {
+    let mounted = inside::open(root, target).doing(&CHANGE)?;
+    match change_all(&mounted, entry, None) {
+        Err(Errno::NOSYS) => change_by_path(&mounted, entry),
+        changed => changed,
+    }
+    .doing(&CHANGE)
 }
 
 /// Shows it on `target` in `root`.
@@ -83,7 +112,7 @@ fn bind_by_path(
     reach: Reach,
     mounted: impl FnOnce() -> Result<OwnedFd, Errno>,
 ) -> Result<(), Errno> {
-    if !entry.set_all.union(entry.clear_all).is_empty() {
+    if changes_below(entry) {
         return Err(Errno::NOSYS);
     }
     let (source, place) = (DescriptorPath::of(from), DescriptorPath::of(onto));
@@ -92,11 +121,21 @@ fn bind_by_path(
         Reach::Tree => mount_bind_recursive(source.as_c_str()?, place.as_c_str()?),
     }?;
     // `onto` is what the mount covers.
-    let mounted = mounted()?;
-    if !entry.set.union(entry.clear).is_empty() {
-        remount_changed(&mounted, as_flags(entry.set), as_flags(entry.clear))?;
+    change_by_path(&mounted()?, entry)
+}
+
+fn changes_below(entry: &Entry<'_>) -> bool {
+    !entry.set_all.union(entry.clear_all).is_empty()
+}
+
+fn change_by_path(mounted: &OwnedFd, entry: &Entry<'_>) -> Result<(), Errno> {
+    if changes_below(entry) {
+        return Err(Errno::NOSYS);
     }
-    propagate_by_path(&mounted, entry)
+    if !entry.set.union(entry.clear).is_empty() {
+        remount_changed(mounted, as_flags(entry.set), as_flags(entry.clear))?;
+    }
+    propagate_by_path(mounted, entry)
 }
 
 /// How mounts on one that is attached are passed on.

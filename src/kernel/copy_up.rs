@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat,
-    chownat, mkdirat, mknodat, openat, readlinkat_raw, sendfile, statat, symlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, XattrFlags,
+    chmodat, chownat, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query, fsetxattr, mkdirat,
+    mknodat, openat, readlinkat_raw, sendfile, statat, symlinkat, utimensat,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::umask;
@@ -20,7 +21,7 @@ const LIST_BYTES: usize = 2048;
 const LINK_BYTES: usize = 4096;
 const PIECE_BYTES: usize = 1 << 30;
 
-/// Copies what is in the directory `from` to `to`, with owners, modes and times. It allocates, which a
+/// Copies what is in the directory `from` to `to`, with owners, modes, attributes and times. It allocates, which a
 /// child with the launcher's memory does in the launcher's place.
 ///
 /// # Errors
@@ -54,10 +55,13 @@ fn copy_all(from: &OwnedFd, to: &OwnedFd, depth: u32) -> Result<(), Errno> {
 
 fn copy_one(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: u32) -> Result<(), Errno> {
     let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let mut opened = None;
     match FileType::from_raw_mode(found.st_mode) {
         FileType::Directory => {
             mkdirat(to, name, Mode::RWXU)?;
-            copy_all(&open_folder(from, name)?, &open_folder(to, name)?, depth)?;
+            let (folder, copy) = (open_folder(from, name)?, open_folder(to, name)?);
+            copy_all(&folder, &copy, depth)?;
+            opened = Some((folder, copy));
         }
         FileType::Symlink => {
             let mut target = vec![0; LINK_BYTES];
@@ -72,10 +76,37 @@ fn copy_one(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: u32) -> Result<(),
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let copy = openat(to, name, flags, Mode::RUSR | Mode::WUSR)?;
             while retry_on_intr(|| sendfile(&copy, &file, None, PIECE_BYTES))? > 0 {}
+            opened = Some((file, copy));
         }
         kind => mknodat(to, name, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?,
     }
-    make_like(to, name, &found)
+    make_like(to, name, &found)?;
+    // A new owner would take capabilities away.
+    if let Some((file, copy)) = opened {
+        copy_attributes(&file, &copy)?;
+    }
+    set_times(to, name, &found)
+}
+
+/// Extended attributes; xattr(7). Some a tmpfs cannot have, or not here.
+fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+    let length = match flistxattr_query(from) {
+        Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(()),
+        length => length?,
+    };
+    let mut names = vec![0; length];
+    flistxattr(from, names.as_mut_slice())?;
+    for name in names.split_inclusive(|byte| *byte == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
+        let mut value = vec![0; fgetxattr_query(from, name)?];
+        let length = fgetxattr(from, name, value.as_mut_slice())?;
+        let value = value.get(..length).unwrap_or_default();
+        match fsetxattr(to, name, value, XattrFlags::empty()) {
+            Err(Errno::OPNOTSUPP | Errno::PERM | Errno::INVAL) => {}
+            answer => answer?,
+        }
+    }
+    Ok(())
 }
 
 /// What cannot be given to its owner does not run as its owner either.
@@ -89,6 +120,10 @@ fn make_like(folder: &OwnedFd, name: &CStr, like: &Stat) -> Result<(), Errno> {
     if FileType::from_raw_mode(like.st_mode) != FileType::Symlink {
         chmodat(folder, name, mode, AtFlags::empty())?;
     }
+    Ok(())
+}
+
+fn set_times(folder: &OwnedFd, name: &CStr, like: &Stat) -> Result<(), Errno> {
     let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
     let times = Timestamps {
         last_access: time(like.st_atime, like.st_atime_nsec as _),

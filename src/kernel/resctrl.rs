@@ -111,6 +111,16 @@ fn share(folder: &OwnedFd, schemata: &[&CStr]) -> Result<(), Errno> {
     if lines.is_empty() { Ok(()) } else { write(folder, c"schemata", &lines) }
 }
 
+/// Gives a group that is there another share.
+///
+/// # Errors
+///
+/// open(2): `ENOENT` if it is not there; write(2): `EINVAL`.
+pub fn change(root: &OwnedFd, name: &CStr, schemata: &[&CStr]) -> Result<(), Fault> {
+    let folder = openat(root, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).doing(&SHARE)?;
+    share(&folder, schemata).doing(&SHARE)
+}
+
 /// Others are in the group already; it stays as it is.
 fn compare(folder: &OwnedFd, schemata: &[&CStr]) -> Result<(), Errno> {
     let mut buffer = [0; 4096];
@@ -165,5 +175,20 @@ mod tests {
             36 35 0:31 / /sys/fs/resctrl rw,relatime shared:1 - resctrl resctrl rw\n";
         assert_eq!(mount_point(lines), Some(&b"/sys/fs/resctrl"[..]));
         assert_eq!(mount_point(&lines[..40]), None);
+    }
+
+    #[test]
+    fn another_share_is_written_as_lines() {
+        let place = std::env::temp_dir().join(format!("resctrl-{}", std::process::id()));
+        std::fs::create_dir_all(place.join("group")).unwrap();
+        let path = std::ffi::CString::new(place.to_str().unwrap()).unwrap();
+        std::fs::write(place.join("group/schemata"), "").unwrap();
+        let root = openat(CWD, &*path, FOLDER, Mode::empty()).unwrap();
+        assert!(change(&root, c"group", &[c"L3:0=f;1=f", c"MB:0=20"]).is_ok());
+        let written = std::fs::read_to_string(place.join("group/schemata")).unwrap();
+        assert_eq!(written, "L3:0=f;1=f\nMB:0=20\n");
+        let missing = change(&root, c"none", &[c"MB:0=20"]).err();
+        assert!(missing.is_some_and(|fault| fault.errno == Errno::NOENT));
+        std::fs::remove_dir_all(place).unwrap();
     }
 }

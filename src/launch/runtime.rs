@@ -316,8 +316,7 @@ fn take<'s>(
     Ok(())
 }
 
-/// Installs a filter, and sends its descriptor; the first call that it is asked about may be the sending, so
-/// whoever is asked has to answer that.
+/// Installs a filter, and sends its descriptor, which is a call that no profile asks somebody about.
 fn listen(program: &Program, to: Option<BorrowedFd<'_>>, words: &[u8]) -> Result<(), Errno> {
     let listener = install_listening(&program.instructions, program.flags)?;
     send_file(to.ok_or(Errno::BADF)?, words, &listener)

@@ -1,8 +1,8 @@
 //! Where the runtime keeps what it knows: a folder, and in it one for each container.
 //!
-//! A container's folder has `config.json` as it was when the container was created, `state`, and a socket at
-//! which its process waits: `pending` as long as it is being created, `start` when it can be started, and none
-//! from then on. Who changes a container holds the folder's lock; flock(2).
+//! A container's folder has `config.json` as it was when the container was created, `state` (`planned` as long as
+//! its cgroup is not made), and a socket at which its process waits: `pending` as long as it is being created,
+//! `start` when it can be started, and none from then on. Who changes a container holds the folder's lock; flock(2).
 
 use super::text::{absolute, joined};
 use crate::container::environment;
@@ -289,7 +289,8 @@ impl Folder {
     ///
     /// unlink(2), rmdir(2).
     pub fn remove(&self) -> Result<(), Error<'static>> {
-        const FILES: [&CStr; 5] = [c"config.json", c"state", c"pending", c"start", c".new"];
+        const FILES: [&CStr; 6] =
+            [c"config.json", c"planned", c"state", c"pending", c"start", c".new"];
         for name in FILES {
             let _ = self.rename(name, None);
         }

@@ -1,26 +1,29 @@
-//! `pause`, `resume`, `update` and `events`: a container's cgroup, while it runs.
+//! `pause`, `resume` and `update`: a container's cgroup, while it runs.
 
 use super::config;
 use super::home::{FAILED, Folder, about};
 use super::state::{self, State, Status};
-use super::{Runtime, cgroup_of, print};
+use super::{Runtime, cgroup_of};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
 use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::kernel::resctrl;
 use crate::kernel::settings::read_file;
 use crate::sys::files::standard_input;
-use crate::text::{Text, wide_number};
+use crate::text::wide_number;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::event::poll;
-use rustix::fs::Timespec;
 use rustix::io::{Errno, read, retry_on_intr};
 
 static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// A container that has not stopped, and its cgroup.
-fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
+///
+/// # Errors
+///
+/// There is none of that name, it has stopped, or has no cgroup.
+pub fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
     let folder = runtime.home.open(runtime.id())?;
     let state = state::of(&folder)?;
     if state.status(&folder, false) == Status::Stopped {
@@ -57,8 +60,9 @@ pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<u8, Error<'stati
 ///
 /// A limit is none, or cannot be set.
 pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let (folder, _, cgroup) = living(runtime)?;
+    let (folder, state, cgroup) = living(runtime)?;
     folder.lock()?;
+    let schemata = schemata(runtime)?;
     let resources = match runtime.typed.value(Name::Resources) {
         Some(file) => {
             let bytes = if file == c"-" { read_all() } else { read_file(file) };
@@ -68,8 +72,47 @@ pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         }
         None => typed(runtime)?,
     };
+    if !schemata.is_empty() {
+        share(runtime, &folder, &state, &schemata)?;
+    }
     cgroup.apply(&resources)?;
     Ok(0)
+}
+
+/// The options of cache and memory bandwidth, as lines of the group's `schemata`.
+fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> {
+    let mut lines = Vec::new();
+    for place in [14, 15] {
+        let line = runtime.typed.value(Name::Limit(place)).filter(|line| !line.is_empty());
+        if let Some(line) = line.filter(|line| place == 15 && !config::is_bandwidth(line)) {
+            let on = super::text::joined(&[line.to_bytes()]).to_bytes();
+            let why = Why::Text(rare!("it is to begin with MB: and be one line"));
+            return Err(Error::new(rare!("limit"), on, why, b"", FAILED));
+        }
+        lines.extend(line);
+    }
+    Ok(lines)
+}
+
+/// Gives the container's group of cache and memory bandwidth another share.
+fn share(
+    runtime: &Runtime<'_>,
+    folder: &Folder,
+    state: &State,
+    schemata: &[&CStr],
+) -> Result<(), Error<'static>> {
+    let root = resctrl::open().map_err(|fault| fault.into_error(b"", b""))?;
+    let bytes = folder.read(c"config.json").doing(&READ);
+    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
+    let wanted = config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
+    let Some(wanted) = wanted else {
+        return Err(about(
+            folder.id,
+            rare!("it has no resctrl group, which this takes: linux.intelRdt"),
+        ));
+    };
+    let name = wanted.class.unwrap_or(folder.id);
+    resctrl::change(&root, name, schemata).map_err(|fault| fault.into_error(name.to_bytes(), b""))
 }
 
 /// As long as a list of limits can be meant to be.
@@ -124,7 +167,8 @@ fn typed(runtime: &Runtime<'_>) -> Result<Resources<'static>, Error<'static>> {
             11 => memory.reservation = Some(bytes()?),
             12 => memory.swap = Some(bytes()?),
             13 => resources.pids = Some(signed()?),
-            _ => return Err(refused(rare!("this machine has no resctrl (Intel RDT)"))),
+            // Of the cache and the memory's bandwidth.
+            _ => {}
         }
     }
     Ok(resources)
@@ -146,32 +190,4 @@ fn bytes(text: &[u8]) -> Option<i64> {
         digits => (digits, 0),
     };
     signed(digits)?.checked_mul(1 << shift)
-}
-
-/// Prints what the container uses, once or again and again, as JSON a line.
-///
-/// # Errors
-///
-/// It does not run; the interval is none.
-pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let (folder, state, cgroup) = living(runtime)?;
-    let is_once = runtime.typed.has(Name::Stats);
-    let seconds = match runtime.typed.value(Name::Interval).map_or(&b"5s"[..], CStr::to_bytes) {
-        [digits @ .., b's'] | digits => number(digits).filter(|seconds| *seconds > 0),
-    };
-    let Some(seconds) = seconds else {
-        let why = Why::Text(rare!("it is a number of seconds above 0, such as 5s"));
-        return Err(Error::new(rare!("option"), b"--interval", why, b"", FAILED));
-    };
-    loop {
-        let mut text = Text::new();
-        text.push("{\"type\":\"stats\",\"id\":").push_json(folder.id.to_bytes()).push(",\"data\":");
-        cgroup.push_stats(&mut text)?;
-        print(text.push("}\n"))?;
-        if is_once || !state.member.lives() {
-            return Ok(0);
-        }
-        let limit = Timespec { tv_sec: seconds.into(), tv_nsec: 0 };
-        let _ = poll(&mut [], Some(&limit));
-    }
 }

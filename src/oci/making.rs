@@ -7,13 +7,15 @@ use super::member::Member;
 use super::state::{State, Status};
 use super::text::joined;
 use crate::cgroups::Cgroup;
-use crate::container::Hook;
+use crate::container::{Hook, IdMap};
 use crate::error::{Doing, Error, Object, Operation, Why};
 use crate::kernel::resctrl::{self, Group};
+use crate::kernel::settings::read_file;
 use crate::launch::hooks::{Running, run_all};
 use crate::launch::links;
 use crate::launch::runtime::Attendant;
-use crate::plan::Point;
+use crate::plan::{Point, ids};
+use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::Text;
 use core::ffi::CStr;
@@ -37,11 +39,13 @@ pub struct Making<'s> {
 
 impl Attendant for Making<'_> {
     fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>> {
+        self.compare_maps(child)?;
         let member = Member::now(child).doing(&FIND);
         self.state.member = member.map_err(|fault| fault.into_error(b"", b""))?;
         // From here on it can be found and removed, whatever happens.
         self.state.save(self.folder)?;
         self.cgroup.make()?;
+        self.state.note_cgroup(self.folder)?;
         self.cgroup.apply(&self.config.resources)?;
         self.cgroup.join(child)?;
         self.join_cache_group(child)
@@ -100,6 +104,10 @@ pub fn listener_words(
     text
 }
 
+fn words(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
 impl Making<'_> {
     fn run(
         &self,
@@ -116,6 +124,36 @@ impl Making<'_> {
             process: process.unsigned_abs(),
         };
         run_hooks(kind, hooks, &told, signals)
+    }
+
+    /// A user namespace that is joined has its maps already; what is said of them has to be true, since mounts
+    /// and files are given to ids by it.
+    fn compare_maps(&self, child: Pid) -> Result<(), Error<'static>> {
+        let isolation = &self.config.container.isolation;
+        let maps = [
+            ("linux.uidMappings", &isolation.users, &b"uid_map"[..]),
+            ("linux.gidMappings", &isolation.groups, b"gid_map"),
+        ];
+        let is_said = maps.iter().any(|map| matches!(map.1, IdMap::Ranges(_)));
+        if !is_said || !isolation.joins(Namespaces::USER) {
+            return Ok(());
+        }
+        for (name, map, file) in maps {
+            let mut path = Text::new();
+            path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
+            let path = joined(&[path.push("/").push_raw(file).as_bytes()]);
+            let present = read_file(path).doing(&FIND);
+            let present = present.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+            let said = match map {
+                IdMap::Ranges(ranges) => ids::lines(ranges),
+                _ => b"",
+            };
+            if !words(said).eq(words(&present)) {
+                let why = Why::Text(rare!("the user namespace that is joined has others"));
+                return Err(Error::new(rare!("config.json:"), name.as_bytes(), why, b"", FAILED));
+            }
+        }
+        Ok(())
     }
 
     /// The host's interfaces that become the container's.

@@ -8,6 +8,7 @@ mod checkpoint;
 pub mod config;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod home;
@@ -101,7 +102,7 @@ fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'st
         Command::Pause => limits::freeze(runtime, true),
         Command::Resume => limits::freeze(runtime, false),
         Command::Update => limits::update(runtime),
-        Command::Events => limits::events(runtime),
+        Command::Events => events::events(runtime),
         Command::Checkpoint | Command::Restore => Err(checkpoint::refused()),
         // Answered before they get here.
         Command::Features | Command::Spec | Command::Help | Command::Version => Ok(0),
@@ -170,9 +171,9 @@ impl Runtime<'_> {
     }
 }
 
-/// The cgroup of a container that was made, if it has one.
+/// The cgroup of a container, if it is to have one.
 fn cgroup_of(state: &State) -> Option<Cgroup> {
-    (!state.cgroup.is_empty()).then(|| Cgroup::of(&state.cgroup))
+    (!state.cgroup.is_empty()).then(|| Cgroup::of(&state.cgroup, state.has_cgroup))
 }
 
 static HOLD: Operation = Operation::new(rare!("hold signals"));

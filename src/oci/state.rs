@@ -4,7 +4,7 @@
 use super::home::{FAILED, Folder, about};
 use super::member::Member;
 use crate::container::keep;
-use crate::error::{Error, Why};
+use crate::error::{Doing, Error, Operation, Why};
 use crate::json::{self, as_number, as_str, get};
 use crate::text::{Text, cut, parts};
 use alloc::boxed::Box;
@@ -29,6 +29,8 @@ pub struct State {
     pub owner: u32,
     /// Its cgroup's folders, as the room of cgroups writes them.
     pub cgroup: Vec<&'static CStr>,
+    /// Whether that was made. Until it is, there may be another container's.
+    pub has_cgroup: bool,
     /// Its group of cache and memory bandwidth, if it was made for it.
     pub cache_group: &'static CStr,
     /// What others note about it.
@@ -65,9 +67,25 @@ impl Status {
     }
 }
 
+static NOTE: Operation = Operation::new(rare!("write down the container's cgroup"));
+
 const FILE: &CStr = c"state";
+/// What it is called before there is a cgroup.
+const PLANNED: &CStr = c"planned";
 
 impl State {
+    /// Writes down that its cgroup was made.
+    ///
+    /// # Errors
+    ///
+    /// rename(2).
+    pub fn note_cgroup(&mut self, folder: &Folder) -> Result<(), Error<'static>> {
+        let noted = folder.rename(PLANNED, Some(FILE)).doing(&NOTE);
+        noted.map_err(|fault| fault.into_error(b"", b""))?;
+        self.has_cgroup = true;
+        Ok(())
+    }
+
     /// Writes it.
     ///
     /// # Errors
@@ -92,7 +110,7 @@ impl State {
             text.push(if index > 0 { "," } else { "" }).push_json(path.to_bytes());
         }
         push_annotations(text.push("]"), &self.annotations);
-        folder.write(FILE, text.push("}\n"))
+        folder.write(if self.has_cgroup { FILE } else { PLANNED }, text.push("}\n"))
     }
 
     /// Reads it.
@@ -101,7 +119,15 @@ impl State {
     ///
     /// It is not there yet (`None`), or not what was written.
     pub fn load(folder: &Folder) -> Result<Option<Self>, Error<'static>> {
-        let bytes = match folder.read(FILE) {
+        let mut has_cgroup = true;
+        let read = folder.read(FILE).or_else(|errno| {
+            if errno != Errno::NOENT {
+                return Err(errno);
+            }
+            has_cgroup = false;
+            folder.read(PLANNED)
+        });
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => {
@@ -127,6 +153,7 @@ impl State {
             created: json::text(object, "created"),
             owner: number("owner") as u32,
             cgroup: Vec::new(),
+            has_cgroup,
             cache_group: path("cacheGroup"),
             annotations: Vec::new(),
         };
@@ -210,6 +237,6 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
 ///
 /// It was never made, or who made it died on the way.
 pub fn of(folder: &Folder) -> Result<State, Error<'static>> {
-    State::load(folder)?
-        .ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
+    let state = State::load(folder)?.filter(|state| state.has_cgroup);
+    state.ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
 }

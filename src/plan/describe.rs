@@ -289,6 +289,7 @@ fn mount_calls(mount: &Mount<'_>) -> Rare {
         Mounted::Volume(_) | Mounted::Entry(_) => {
             rare!("openat2, open_tree, mount_setattr, move_mount")
         }
+        Mounted::Changed(_) => rare!("openat2, mount_setattr"),
         Mounted::Device(_) | Mounted::Devices => rare!("openat2, open_tree, move_mount"),
         Mounted::FileSystem(_) => rare!("openat2, fsopen, fsmount, move_mount"),
     }
@@ -324,6 +325,7 @@ fn describe_mount<'t>(mount: &Mount<'_>, text: &'t mut Text) -> &'t mut Text {
             .push_name(entry.source.to_bytes())
             .say(rare!(" on "))
             .push_name(target),
+        Mounted::Changed(_) => text.say(rare!("change the attributes of ")).push_name(target),
         Mounted::Devices => text,
     }
 }

@@ -163,6 +163,9 @@ fn mount_in(stage: &mut Stage<'_>, mount: &Mount<'_>) -> Result<Option<OwnedFd>,
         Mounted::FileSystem(wanted) => {
             (wanted.kind, Some(filesystem::mount_new(root, target, wanted)?))
         }
+        Mounted::Changed(wanted) => {
+            return bind::change_mounted(root, wanted, target).map(|()| None);
+        }
         Mounted::Entry(wanted) if wanted.bind.is_none() && is_cgroups(wanted.kind) => {
             let cgroups = stage.cgroups.as_ref();
             return cgroup_mounts::mount(root, wanted, target, cgroups).map(|()| None);

@@ -42,7 +42,11 @@ pub fn read(
     let top = Place { within, ..Place::default() };
     let object = top.object(value)?;
     let errno = top.field("defaultErrnoRet").number(object, u64::MAX)?;
-    let mut profile = Profile::new(top.field("defaultAction").action(object, errno)?);
+    let place = top.field("defaultAction");
+    let mut profile = Profile::new(place.action(object, errno)?);
+    if profile.default == Action::Notify {
+        return Err(place.wrong(get(object, place.name), UNHEARD, Rare::NONE));
+    }
     read_architectures(&top, object, host, &mut profile)?;
     read_flags(&top, object, &mut profile)?;
     for (index, rule) in top.field("syscalls").list(object)?.iter().enumerate() {
@@ -173,11 +177,16 @@ fn read_rule(place: &Place, rule: &Object<'_>, profile: &mut Profile) -> Read<()
         return Err(names.wrong(None, MISSING, Rare::NONE));
     }
     // Old profiles of Docker's.
-    if let Some(name) = get(rule, "name") {
+    let single = get(rule, "name");
+    if let Some(name) = single {
         calls.extend(Call::named(place.field("name").text(name)?.as_bytes()));
     }
     let errno = place.field("errnoRet").number(rule, u64::MAX)?;
     let action = place.field("action").action(rule, errno)?;
+    if action == Action::Notify {
+        single.map_or(Ok(()), |name| place.field("name").check_asked(name))?;
+        list.iter().enumerate().try_for_each(|(at, name)| names.at(at).check_asked(name))?;
+    }
     let mut conditions = Vec::new();
     for (index, argument) in place.field("args").list(rule)?.iter().enumerate() {
         let place = Place { argument: Some(index), ..*place };
@@ -238,6 +247,9 @@ fn read_condition(place: &Place, object: &Object<'_>) -> Read<Condition> {
 
 const READING: Rare = rare!("read the seccomp profile,");
 const MISSING: Rare = rare!("missing");
+/// The call that sends the filter's descriptor to whoever listens; nobody could answer it.
+const SENDING: &str = "sendmsg";
+const UNHEARD: Rare = rare!("nobody can be asked about the call by which whoever is asked is told");
 
 /// Where in the profile a value stands, for errors, and the ways to read it.
 #[derive(Clone, Copy, Default)]
@@ -273,6 +285,14 @@ impl Place {
 
     fn text<'b>(&self, value: &'b Value<'_>) -> Read<&'b str> {
         as_str(value).ok_or_else(|| self.wrong(Some(value), rare!("not a string"), Rare::NONE))
+    }
+
+    /// Whether somebody can be asked about this call.
+    fn check_asked(&self, name: &Value<'_>) -> Read<()> {
+        if as_str(name) == Some(SENDING) {
+            return Err(self.wrong(Some(name), UNHEARD, Rare::NONE));
+        }
+        Ok(())
     }
 
     /// A list that may be left out.

@@ -43,8 +43,7 @@ impl Profile {
     /// Whether somebody is asked about some calls.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.default == Action::Notify
-            || self.rules.iter().any(|rule| rule.action == Action::Notify)
+        self.rules.iter().any(|rule| rule.action == Action::Notify)
     }
 }
 

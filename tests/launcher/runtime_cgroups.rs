@@ -17,6 +17,7 @@ tests![
     update_by_flags needs Root;
     update_by_file_and_standard_input needs Root;
     update_of_what_is_no_limit needs Root;
+    update_of_a_share_of_the_cache_takes_a_group needs Root;
     devices_that_are_denied needs Root;
     a_path_that_is_relative needs Root;
     a_path_of_several_levels needs Root;
@@ -198,6 +199,17 @@ fn update_of_what_is_no_limit() {
     }
     says(&bundle, "pids", "pids.max", "50");
     assert_eq!(bundle.status(), "running");
+}
+
+/// On most machines there is no resctrl at all; on none has this container a group in it.
+fn update_of_a_share_of_the_cache_takes_a_group() {
+    let bundle = limited(json!({"pids": {"limit": 50}})).started();
+    for share in [["--l3-cache-schema", "L3:0=1"], ["--mem-bw-schema", "MB:0=20"]] {
+        let words = [&["update", "--pids-limit", "20"], &share[..]].concat();
+        bundle.command(&words).refused(&["resctrl"]);
+    }
+    bundle.command(&["update", "--mem-bw-schema", "L3:0=1"]).refused(&["L3:0=1", "MB:"]);
+    says(&bundle, "pids", "pids.max", "50");
 }
 
 fn devices_that_are_denied() {

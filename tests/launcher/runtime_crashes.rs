@@ -13,6 +13,7 @@ tests![
     a_killed_create_is_dealt_with needs Root;
     a_killed_run_is_dealt_with needs Root;
     a_killed_start_and_delete_are_dealt_with needs Root;
+    the_cgroup_of_another_is_not_that_of_a_killed_create needs Root, Program("strace");
     a_process_killed_from_outside needs Root, Program("kill");
     a_reused_process_number_gets_no_signal needs Root, Program("kill");
     of_two_creates_at_once_one_wins needs Root;
@@ -77,6 +78,41 @@ fn a_killed_start_and_delete_are_dealt_with() {
     let bundle = Bundle::waiting();
     killed(&bundle, &["start"], || drop(bundle.create().success()));
     killed(&bundle, &["delete", "--force"], || drop(bundle.create().success()));
+}
+
+/// Kills a create at each of its calls of some kinds, as they make folders and give files their names.
+fn killed_at_each_call(bundle: &Bundle, check: impl Fn()) {
+    for call in ["mkdirat", "renameat"] {
+        // The last ones are not reached.
+        for place in 1..=12 {
+            let mut command = Command::new("strace");
+            let inject = format!("inject={call}:signal=KILL:when={place}");
+            command.args(["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+            let inner = bundle.runtime(["create", &bundle.id]);
+            command.arg(inner.get_program()).args(inner.get_args());
+            command.current_dir(bundle.scratch.path("")).env("MARK", &bundle.id);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().unwrap();
+            bundle.command(&["kill", "@", "KILL"]);
+            bundle.command(&["delete", "--force"]).success();
+            bundle.is_gone();
+            check();
+        }
+    }
+}
+
+fn the_cgroup_of_another_is_not_that_of_a_killed_create() {
+    let first = Bundle::waiting().started();
+    let mut second = Bundle::waiting();
+    second.write();
+    killed_at_each_call(&second, || ());
+    second.set("/linux/cgroupsPath", json!(format!("/{}", first.id)));
+    second.write();
+    killed_at_each_call(&second, || assert_eq!(first.status(), "running"));
+    second.create().refused(&["cgroup is not empty"]);
+    assert_eq!(first.status(), "running");
+    first.command(&["delete", "--force"]).success();
+    first.is_gone();
 }
 
 fn a_process_killed_from_outside() {

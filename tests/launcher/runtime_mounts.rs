@@ -5,6 +5,8 @@ use crate::bundle::Bundle;
 use crate::util::{run, tests};
 use serde_json::json;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 
 tests![
@@ -13,6 +15,7 @@ tests![
     a_bind_with_what_is_mounted_in_it needs Root;
     a_temporary_file_system_with_size_and_mode needs Root;
     a_temporary_file_system_with_a_copy needs Root;
+    a_copy_has_the_attributes_of_files needs Root, Program("python3");
     propagation_into_the_container needs Root;
     propagation_of_the_root needs Root;
     sources_and_destinations needs Root;
@@ -120,6 +123,34 @@ fn a_temporary_file_system_with_a_copy() {
     assert_eq!(content, "content");
 }
 
+/// Sets or lists the extended attributes of a file.
+const ATTRIBUTES: &str = "import os, sys
+if sys.argv[2:]:
+    for name, value in zip(sys.argv[2::2], sys.argv[3::2]):
+        os.setxattr(sys.argv[1], name, bytes.fromhex(value))
+print(sorted((name, os.getxattr(sys.argv[1], name).hex()) for name in os.listxattr(sys.argv[1])))";
+
+fn a_copy_has_the_attributes_of_files() {
+    let attributes = |place: &Path, set: &[&str]| {
+        run(Command::new("/usr/bin/python3").args(["-c", ATTRIBUTES]).arg(place).args(set))
+            .success()
+    };
+    let mut bundle = Bundle::waiting();
+    let file = bundle.scratch.file("rootfs/kept/folder/file", "content");
+    std::os::unix::fs::chown(&file, Some(7), Some(7)).unwrap();
+    // May bind ports below 1024.
+    let capability = "0100000200040000000000000000000000000000";
+    let own =
+        attributes(&file, &["user.a", "00ff", "user.b", "", "security.capability", capability]);
+    let folder = attributes(file.parent().unwrap(), &["user.c", "61"]);
+    bundle.mount("/kept", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    let bundle = bundle.started();
+    let copy = format!("/proc/{}/root/kept/folder/file", bundle.process());
+    assert_eq!(attributes(Path::new(&copy), &[]), own);
+    assert_eq!(attributes(Path::new(&copy).parent().unwrap(), &[]), folder);
+    assert_eq!(fs::metadata(copy).unwrap().uid(), 7);
+}
+
 fn propagation_into_the_container() {
     for (option, words) in
         [("rshared", "shared:"), ("rslave", "master:"), ("rprivate", ""), ("slave", "master:")]
@@ -189,6 +220,21 @@ fn a_remount_changes_options() {
     bundle.mount("/small", "tmpfs", "tmpfs", &["ro", "mode=755"]);
     let seen = bundle.inside("touch /dev/shm/x || echo held; touch /small/x || echo held");
     assert_eq!(seen, "held\nheld\n");
+    // What is there is changed, and nothing put over it.
+    bundle.bind("rootfs", "/data", &["bind", "nosuid"]);
+    bundle.bind("rootfs", "/data", &["bind", "remount", "ro", "noexec"]);
+    let seen = bundle.inside(&format!(
+        "{OPTIONS_OF} grep -Ec ' /(data|dev/shm) ' /proc/self/mountinfo; touch /data/x || options /data"
+    ));
+    let (count, options) = seen.split_once('\n').unwrap();
+    assert_eq!(count, "2", "{seen}");
+    assert!(options.starts_with("ro,nosuid,noexec"), "{seen}");
+    bundle.mount("/tmp", "tmpfs", "none", &["remount", "ro"]);
+    bundle.create().refused(&["/tmp", "nothing is mounted there"]);
+    bundle.is_gone();
+    bundle.mount("/dev/shm", "tmpfs", "shm", &["remount", "size=1k"]);
+    bundle.create().refused(&["mounts[10].options", "remount"]);
+    bundle.is_gone();
 }
 
 fn an_unknown_option_is_the_file_systems() {

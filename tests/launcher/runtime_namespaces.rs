@@ -132,6 +132,20 @@ fn a_user_namespace_by_path() {
     let seen = bundle.inside("readlink /proc/self/ns/user; id -u; cat /proc/self/uid_map");
     assert!(seen.starts_with(&format!("{link}0\n")), "{seen}");
     assert!(seen.contains("100000      65536"), "{seen}");
+    // Engines say again which ids it has; nothing else may be said.
+    let mapping = |size: u32| json!([{"containerID": 0, "hostID": 100_000, "size": size}]);
+    bundle.set("/linux/uidMappings", mapping(65536));
+    bundle.set("/linux/gidMappings", mapping(65536));
+    assert_eq!(bundle.inside("id -u"), "0\n");
+    for name in ["gidMappings", "uidMappings"] {
+        let place = format!("/linux/{name}");
+        bundle.set(&place, mapping(1000));
+        bundle.run().refused(&[&format!("linux.{name}"), "has others"]);
+        bundle.is_gone();
+        bundle.set(&place, json!([]));
+        bundle.run().refused(&[&format!("linux.{name}"), "has others"]);
+        bundle.set(&place, mapping(65536));
+    }
 }
 
 /// As the containers of a pod share one.

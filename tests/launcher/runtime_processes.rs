@@ -5,6 +5,7 @@ use crate::bundle::{Bundle, line_of, wait_until};
 use crate::util::{children_of, run, tests};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 tests![
@@ -20,6 +21,7 @@ tests![
     run_passes_signals_on needs Root, Program("kill");
     pause_and_resume needs Root;
     events_say_what_is_used needs Root;
+    events_say_that_memory_has_run_out needs Root;
 ];
 
 fn list_as_table_json_and_ids() {
@@ -300,4 +302,24 @@ fn events_say_what_is_used() {
     let output = child.wait_with_output().unwrap().stdout;
     let count = String::from_utf8(output).unwrap().lines().count();
     assert!((2..=4).contains(&count), "{count}");
+}
+
+fn events_say_that_memory_has_run_out() {
+    let mut bundle = Bundle::waiting();
+    bundle.set("/linux/resources", json!({"memory": {"limit": 16 << 20, "swap": 16 << 20}}));
+    let bundle = bundle.started();
+    let mut command = bundle.runtime(["events", "--interval", "60s", &bundle.id]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next()?.unwrap()).ok();
+    // What comes first is watched from before on.
+    assert_eq!(next().unwrap()["type"], "stats");
+    for _ in 0..2 {
+        let hog = bundle.exec(&["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
+        assert_eq!(hog.status, 137, "{}", hog.errors);
+        assert_eq!(next().unwrap(), json!({"type": "oom", "id": bundle.id}));
+    }
+    bundle.command(&["kill", "@", "KILL"]).success();
+    assert_eq!(next(), None, "it ends with the container");
+    assert!(child.wait().unwrap().success());
 }

@@ -3,6 +3,7 @@
 use crate::bundle::{Bundle, line_of, wait_until};
 use crate::util::tests;
 use serde_json::{Value, json};
+use std::os::unix::net::UnixListener;
 
 tests![
     a_call_answers_with_this_error needs Root;
@@ -15,6 +16,7 @@ tests![
     other_architectures_do_not_go_around_it needs Root, Program("cc");
     flags_of_the_filter needs Root;
     a_filter_that_cannot_be_is_refused needs Root;
+    an_agent_is_not_asked_about_the_call_that_tells_it needs Root;
     an_agent_answers_calls needs Root, Program("python3");
     an_agent_that_is_not_there needs Root;
 ];
@@ -215,7 +217,6 @@ fn flags_of_the_filter() {
 fn a_filter_that_cannot_be_is_refused() {
     for (place, value) in [
         ("/linux/seccomp/defaultAction", json!("SCMP_ACT_NOPE")),
-        ("/linux/seccomp/defaultAction", json!("SCMP_ACT_NOTIFY")),
         ("/linux/seccomp/architectures", json!(["SCMP_ARCH_NOPE"])),
         ("/linux/seccomp/syscalls/0/action", json!("nope")),
         ("/linux/seccomp/syscalls/0/names", json!("mkdir")),
@@ -227,6 +228,19 @@ fn a_filter_that_cannot_be_is_refused() {
         bundle.create().refused(&[]);
         bundle.is_gone();
     }
+}
+
+/// It would wait for an answer by somebody who was not told yet.
+fn an_agent_is_not_asked_about_the_call_that_tells_it() {
+    let mut bundle = with(&json!([{"names": ["mkdir", "sendmsg"], "action": "SCMP_ACT_NOTIFY"}]));
+    bundle.set("/linux/seccomp/listenerPath", json!(bundle.scratch.path("agent").to_str()));
+    let _listener = UnixListener::bind(bundle.scratch.path("agent")).unwrap();
+    bundle.create().refused(&["linux.seccomp.syscalls[0].names[1] sendmsg"]);
+    bundle.is_gone();
+    bundle.set("/linux/seccomp/syscalls/0/action", json!("SCMP_ACT_ALLOW"));
+    bundle.set("/linux/seccomp/defaultAction", json!("SCMP_ACT_NOTIFY"));
+    bundle.create().refused(&["linux.seccomp.defaultAction SCMP_ACT_NOTIFY"]);
+    bundle.is_gone();
 }
 
 fn an_agent_answers_calls() {

@@ -102,8 +102,8 @@ fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
         } else if !ranges.is_empty() && !has_users && !is_joined {
             node.wrong(rare!("they take a namespace of type user"));
         }
-        // A namespace that is joined has its maps already; containerd says them again.
-        if has_users {
+        // A namespace that is joined has its maps already; engines say them again.
+        if has_users || !ranges.is_empty() {
             *map = IdMap::Ranges(ranges);
         }
     }
@@ -150,7 +150,7 @@ fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
 
 /// Which settings belong to which kind of namespace: files below
 /// `/proc/sys`, and beginnings that end with a slash.
-const SYSCTLS: [(&str, Namespaces); 13] = [
+const SYSCTLS: [(&str, Namespaces); 11] = [
     ("kernel/msgmax", Namespaces::IPC),
     ("kernel/msgmnb", Namespaces::IPC),
     ("kernel/msgmni", Namespaces::IPC),
@@ -162,8 +162,6 @@ const SYSCTLS: [(&str, Namespaces); 13] = [
     ("fs/mqueue/", Namespaces::IPC),
     ("net/", Namespaces::NET),
     ("kernel/domainname", Namespaces::UTS),
-    ("kernel/hostname", Namespaces::UTS),
-    ("user/", Namespaces::USER),
 ];
 
 /// The file of each below `/proc/sys`, and what is written to it. As in sysctl(8), a name has dots, or slashes,
@@ -184,6 +182,9 @@ fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'
             }
         };
         match SYSCTLS.iter().find(|(known, _)| is_known(known)) {
+            None if path == b"kernel/hostname" => {
+                node.wrong(rare!("the property hostname says it"));
+            }
             None => node.wrong(rare!("it belongs to no namespace, so it is the host's")),
             Some((_, kind)) if !has(isolation, *kind) => {
                 node.wrong(rare!("it takes a namespace of its own: it would be the host's"));
@@ -322,6 +323,12 @@ pub fn seccomp(node: &Node<'_>, host: &Host) -> Option<Seccomp> {
     Some(Seccomp { profile, listener })
 }
 
+/// Whether it is the line of a group's memory bandwidth.
+#[must_use]
+pub fn is_bandwidth(line: &CStr) -> bool {
+    line.to_bytes().starts_with(b"MB:") && !line.to_bytes().contains(&b'\n')
+}
+
 /// A group of cache and memory bandwidth.
 pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     node.value()?;
@@ -336,9 +343,7 @@ pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     schemata.extend(node.get("l3CacheSchema").string());
     let bandwidth = node.get("memBwSchema");
     let line = bandwidth.string();
-    if line.is_some_and(|line| {
-        !line.to_bytes().starts_with(b"MB:") || line.to_bytes().contains(&b'\n')
-    }) {
+    if line.is_some_and(|line| !is_bandwidth(line)) {
         bandwidth.wrong(rare!("it is to begin with MB: and be one line"));
     }
     schemata.extend(line);

@@ -27,6 +27,7 @@ use crate::text::{cut, parts, wide_number};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+pub use linux::is_bandwidth;
 pub use mounts::options as mount_options;
 use node::{Faults, Node, Words, check_names};
 

@@ -31,7 +31,7 @@ enum Meaning {
     CopyUp,
     /// The ids of its files are mapped.
     Map(Reach),
-    /// It is an attribute of a mount alone, and what is below it stays as it is.
+    /// Nothing is mounted, but the attributes of what is there are changed.
     Remount,
 }
 use Meaning::{Bind, Clear, CopyUp, Map, Nothing, Pass, Remount, Set, Setting, Times};
@@ -168,8 +168,11 @@ fn read_one(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
         entry.bind = Some(Reach::Mount);
     }
     let mut settings = Vec::new();
-    node.get("options").each(|option| {
+    let mut is_there = false;
+    let options = node.get("options");
+    options.each(|option| {
         let word = option.needed_string().to_bytes();
+        is_there |= word == b"remount";
         if !apply(&mut entry, word) && !word.is_empty() {
             settings.extend_from_slice(if settings.is_empty() { b"" } else { b"," });
             settings.extend_from_slice(word);
@@ -193,7 +196,14 @@ fn read_one(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     if entry.source.is_empty() {
         entry.source = entry.kind;
     }
-    Mount { target, what: Mounted::Entry(entry) }
+    if !is_there {
+        return Mount { target, what: Mounted::Entry(entry) };
+    }
+    // The file system may be the host's, too.
+    if !entry.settings.is_empty() || entry.id_map.is_some() || entry.copies_up {
+        options.wrong(rare!("remount changes the attributes of a mount, not of its file system"));
+    }
+    Mount { target, what: Mounted::Changed(entry) }
 }
 
 /// Takes in an option; false if it is a setting of the file system.
