@@ -11,8 +11,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, openat, stat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
-/// A path, with the NUL that system calls want behind it.
-pub struct Path(Text);
+/// A path, kept until the process ends.
+pub struct Path(&'static CStr);
 
 impl Path {
     /// The file of this name in a folder; the folder itself without a name.
@@ -22,13 +22,12 @@ impl Path {
         if !file.is_empty() {
             text.push("/").push_raw(file);
         }
-        text.push("\0");
-        Self(text)
+        Self(text.into_c_str())
     }
 
     /// As system calls take it.
-    pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(self.0.as_bytes()).unwrap_or_default()
+    pub fn as_c_str(&self) -> &'static CStr {
+        self.0
     }
 
     /// What failed on it, and why.
@@ -39,14 +38,7 @@ impl Path {
         why: Why<'static>,
         hint: &'static [u8],
     ) -> Error<'static> {
-        let path = self.0.leak();
-        Error::new(
-            doing,
-            path.split_last().map_or(path, |(_, path)| path),
-            why,
-            hint,
-            status::FAILED,
-        )
+        Error::new(doing, self.0.to_bytes(), why, hint, status::FAILED)
     }
 }
 

@@ -141,7 +141,7 @@ impl Cgroup {
             (path, None) => (None, path),
         };
         if parts(path, b'/').any(|part| part == b"..") {
-            let on = keep(inner.to_vec()).unwrap_or_default().to_bytes();
+            let on = keep(inner).unwrap_or_default().to_bytes();
             let why = Why::Text("it must not lead upwards");
             return Err(Error::new("option --cgroup", on, why, b"", status::FAILED));
         }
@@ -232,7 +232,7 @@ fn name(wanted: Option<&[u8]>, id: &[u8]) -> Result<Vec<u8>, Error<'static>> {
         return Ok(name);
     };
     let refused = |why, hint| {
-        let on = keep(wanted.to_vec()).unwrap_or_default().to_bytes();
+        let on = keep(wanted).unwrap_or_default().to_bytes();
         Err(Error::new("linux.cgroupsPath:", on, Why::Text(why), hint, status::FAILED))
     };
     if !wanted.contains(&b'/') && parts(wanted, b':').count() == 3 {

@@ -141,8 +141,8 @@ pub fn cgroups() -> (&'static str, &'static [u8]) {
 pub fn program(name: &str) -> Option<&'static [u8]> {
     for folder in ["/usr/bin/", "/usr/local/bin/", "/bin/", "/usr/sbin/", "/sbin/"] {
         let mut path = Text::new();
-        path.push(folder).push(name).push("\0");
-        let path = CStr::from_bytes_until_nul(path.leak()).unwrap_or_default();
+        path.push(folder).push(name);
+        let path = path.into_c_str();
         if openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).is_ok() {
             return Some(path.to_bytes());
         }

@@ -196,7 +196,7 @@ impl<'a> Settings<'a> {
             (b"seccomp", Some(b"unconfined")) => self.filter = Some(Filter::None),
             (b"seccomp", Some(b"default")) => self.filter = Some(Filter::Default),
             (b"seccomp", Some(path)) if !path.is_empty() => {
-                self.filter = keep(path.to_vec()).map(Filter::Profile);
+                self.filter = keep(path).map(Filter::Profile);
             }
             (b"mask", Some(paths)) => add_paths(&mut self.masked, paths),
             (b"unmask", Some(paths)) => add_paths(&mut self.unmasked, paths),
@@ -269,8 +269,7 @@ fn add_capabilities(set: &mut Option<CapabilitySet>, list: &[u8]) -> Option<()> 
 
 /// Paths with colons between them, as Podman has it.
 fn add_paths(paths: &mut Vec<&CStr>, text: &[u8]) {
-    paths
-        .extend(parts(text, b':').filter_map(|path| keep(path.to_vec())).map(|path| path as &CStr));
+    paths.extend(parts(text, b':').filter_map(keep).map(|path| path as &CStr));
 }
 
 fn signed(text: &[u8], range: core::ops::RangeInclusive<i32>) -> Option<i32> {

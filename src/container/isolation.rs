@@ -93,7 +93,7 @@ impl Join<'_> {
     pub fn parse(text: &CStr) -> Option<Join<'static>> {
         let (name, path) = cut(text.to_bytes(), b'=');
         let path = path.filter(|path| !path.is_empty())?;
-        Some(Join { kind: kind(name)?, path: keep(path.to_vec())? })
+        Some(Join { kind: kind(name)?, path: keep(path)? })
     }
 }
 

@@ -5,7 +5,6 @@ use super::cache::{Cache, FILES, said};
 use super::digest::Digest;
 use super::entry::{exists, hold, list, make_and_open, make_folder};
 use super::remove::remove_tree;
-use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::text::Text;
 use alloc::vec::Vec;
@@ -23,7 +22,7 @@ impl Cache {
     pub fn path_of_kept(&self, name: &CStr) -> &'static CStr {
         let mut path = Text::new();
         path.push_raw(self.path.as_bytes()).push("/kept/").push_raw(name.to_bytes());
-        keep(path.as_bytes().to_vec()).unwrap_or_default()
+        path.into_c_str()
     }
 
     /// Where the files of a whole tree that is kept are.
@@ -31,7 +30,7 @@ impl Cache {
     pub fn files_of_kept(&self, name: &CStr) -> &'static CStr {
         let mut path = Text::new();
         path.push_raw(self.path_of_kept(name).to_bytes()).push("/").push_raw(FILES.to_bytes());
-        keep(path.as_bytes().to_vec()).unwrap_or_default()
+        path.into_c_str()
     }
 
     /// Has a place made for what is kept under a name over these layers, unless there is one.
@@ -100,7 +99,7 @@ fn chain(layers: &[Digest]) -> &'static CStr {
     }
     let mut name = Text::new();
     name.push(IMAGE).push_raw(Digest::of(&all).hex().as_bytes());
-    keep(name.as_bytes().to_vec()).unwrap_or_default()
+    name.into_c_str()
 }
 
 /// Makes the folders of an overlay over layers of which the topmost is in `top`.

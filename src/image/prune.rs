@@ -82,7 +82,7 @@ fn refused(name: &CStr, why: &'static str) -> Error<'static> {
 fn names(folder: &OwnedFd) -> Result<Vec<&'static CStr>, Errno> {
     let mut names: Vec<&CStr> = Vec::new();
     list(folder, |name| {
-        names.extend(keep(name.to_bytes().to_vec()).map(|name| name as &CStr));
+        names.extend(keep(name.to_bytes()).map(|name| name as &CStr));
         Ok(())
     })?;
     Ok(names)
@@ -103,7 +103,7 @@ fn remove(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
     if !name.to_bytes().ends_with(PARTIAL) {
         partial.push_raw(PARTIAL);
     }
-    let partial = keep(partial.as_bytes().to_vec()).ok_or(Errno::INVAL)?;
+    let partial = partial.into_c_str();
     match renameat(folder, name, folder, partial) {
         // A run that was killed has left one of this name.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {

@@ -3,9 +3,7 @@
 
 use super::ids::{auto, has_ranges};
 use crate::cli::{Purpose, Wanted};
-use crate::container::{
-    Container, IdMap, IdRange, Isolation, Layers, Source, Upper, environment, keep,
-};
+use crate::container::{Container, IdMap, IdRange, Isolation, Layers, Source, Upper, environment};
 use crate::error::{Error, Why, status};
 use crate::image::cache::{Cache, Whose, open_base};
 use crate::image::digest::Digest;
@@ -252,8 +250,7 @@ fn set_user<'a>(
     if !has_home {
         let mut home = Text::new();
         home.push("HOME=").push_raw(found.home.unwrap_or(b"/"));
-        let home = keep(home.as_bytes().to_vec());
-        process.environment.extend(home.map(|home| home as &CStr));
+        process.environment.push(home.into_c_str());
     }
     Ok(())
 }

@@ -118,7 +118,7 @@ impl State {
         let value = &*Box::leak(Box::new(value));
         let object = json::as_object(Some(value));
         let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
-        let path = |name| keep(json::text(object, name).as_bytes().to_vec()).unwrap_or_default();
+        let path = |name| keep(json::text(object, name)).unwrap_or_default();
         let mut state = Self {
             member: Member { number: number("pid") as u32, started: number("started") },
             version: json::text(object, "ociVersion"),
@@ -131,7 +131,7 @@ impl State {
             annotations: Vec::new(),
         };
         for path in json::texts(object, "cgroup") {
-            state.cgroup.extend(keep(path.as_bytes().to_vec()));
+            state.cgroup.extend(keep(path));
         }
         for (name, value) in json::object(object, "annotations") {
             state.annotations.push((name, as_str(value).unwrap_or_default()));

@@ -62,7 +62,7 @@ pub fn pieces(list: &CStr, path: &[u8]) -> Result<Vec<Piece<'static>>, Error<'st
     closure.add_usual_links()?;
     let mut pieces = Vec::new();
     each(&closure.tree, &mut Vec::new(), &mut |path, what| {
-        let Some(path) = keep(path.to_vec()) else { return };
+        let Some(path) = keep(path) else { return };
         pieces.extend(match what {
             What::Folder(_) => Some(Piece::Folder(path)),
             What::Link(target) => keep(target.clone()).map(|target| Piece::Link(path, target)),

@@ -135,7 +135,7 @@ fn is_interface(name: &CStr) -> bool {
 fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
     let mut devices = Vec::new();
     for node in node.members() {
-        let host: &'static CStr = keep(node.name().as_bytes().to_vec()).unwrap_or_default();
+        let host: &'static CStr = keep(node.name()).unwrap_or_default();
         let inside = node.get("name");
         let new = inside.filled().unwrap_or(host);
         if !is_interface(host) {

@@ -173,7 +173,7 @@ fn rdma(node: &Node<'_>) -> Vec<Rdma<'static>> {
     let mut devices = Vec::new();
     for node in node.members() {
         check_word(&node, node.name());
-        let device = keep(node.name().as_bytes().to_vec()).unwrap_or_default();
+        let device = keep(node.name()).unwrap_or_default();
         let handles = node.small_at("hcaHandles");
         devices.push(Rdma { device, handles, objects: node.small_at("hcaObjects") });
     }
@@ -191,7 +191,7 @@ fn check_word(node: &Node<'_>, name: &str) {
 fn unified(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
     let mut files = Vec::new();
     for node in node.members() {
-        let file = keep(node.name().as_bytes().to_vec()).unwrap_or_default();
+        let file = keep(node.name()).unwrap_or_default();
         let is_folder = matches!(file.to_bytes(), b"" | b"." | b"..");
         if is_folder || file.to_bytes().contains(&b'/') {
             node.wrong("it is no file of a cgroup");

@@ -37,7 +37,7 @@ impl Node<'_> {
     /// A text for the kernel, which ends at the first NUL.
     #[inline(never)]
     pub fn string(&self) -> Option<&'static CStr> {
-        let string = keep(self.text()?.as_bytes().to_vec());
+        let string = keep(self.text()?);
         if string.is_none() {
             self.wrong("there is a NUL in it");
         }
