@@ -182,5 +182,5 @@ impl Cgroup {
 /// Whether a cgroup of version 2 has a controller.
 fn has(folder: &[u8], controller: &[u8]) -> bool {
     let controllers = super::files::value(folder, b"cgroup.controllers");
-    crate::text::parts(&controllers, b' ').any(|one| one == controller)
+    crate::text::parts(controllers, b' ').any(|one| one == controller)
 }

@@ -62,15 +62,13 @@ pub fn write(folder: &[u8], file: &[u8], value: &[u8]) -> Result<(), Errno> {
 }
 
 /// Reads a file.
-pub fn read(folder: &[u8], file: &[u8]) -> Result<Vec<u8>, Errno> {
+pub fn read(folder: &[u8], file: &[u8]) -> Result<&'static [u8], Errno> {
     read_file(Path::new(folder, file).as_c_str())
 }
 
 /// The text in a file of one line; empty if there is no such file.
-pub fn value(folder: &[u8], file: &[u8]) -> Vec<u8> {
-    let mut value = read(folder, file).unwrap_or_default();
-    value.truncate(value.trim_ascii_end().len());
-    value
+pub fn value(folder: &[u8], file: &[u8]) -> &'static [u8] {
+    read(folder, file).unwrap_or_default().trim_ascii_end()
 }
 
 /// The value of a line `NAME VALUE`.

@@ -35,7 +35,7 @@ impl Hierarchies {
     #[must_use]
     pub fn find() -> Self {
         let read = |path| read_file(path).unwrap_or_default();
-        Self::read(&read(c"/proc/self/mountinfo"), &read(c"/proc/self/cgroup"))
+        Self::read(read(c"/proc/self/mountinfo"), read(c"/proc/self/cgroup"))
     }
 
     fn read(mounts: &[u8], groups: &[u8]) -> Self {

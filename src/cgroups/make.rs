@@ -155,7 +155,7 @@ fn fill(path: &[u8], mount: usize) -> Result<(), Errno> {
             fill(above, mount)?;
             set = value(above, file);
         }
-        write(path, file, &set)?;
+        write(path, file, set)?;
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ fn check(folder: &Folder) -> Result<(), Error<'static>> {
         return refused("container's cgroup is not empty: it has processes");
     }
     let is_frozen = value(&folder.path, b"cgroup.freeze") == b"1"
-        || matches!(&*value(&folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
+        || matches!(value(&folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
     if is_frozen { refused("container's cgroup unexpectedly frozen") } else { Ok(()) }
 }
 
@@ -193,7 +193,7 @@ fn enable(folder: &Folder) {
         }
         let Ok(file) = open(above, b"cgroup.subtree_control") else { continue };
         let mut all = Text::new();
-        for controller in parts(&available, b' ') {
+        for controller in parts(available, b' ') {
             all.push(if all.is_empty() { "+" } else { " +" }).push_raw(controller);
         }
         if put(&file, all.as_bytes()).is_err() {
@@ -212,7 +212,7 @@ pub fn why_missing(folder: &Folder, controller: &[u8]) -> &'static [u8] {
     let mut hint = Text::new();
     hint.push("the controller ").push_name(controller);
     let there = value(above, b"cgroup.controllers");
-    if parts(&there, b' ').any(|one| one == controller) {
+    if parts(there, b' ').any(|one| one == controller) {
         hint.push(" is not switched on in ").push_name(above).push("/cgroup.subtree_control");
         if !value(above, b"cgroup.procs").is_empty() {
             hint.push(": while that cgroup has processes of its own, it cannot be");

@@ -36,7 +36,7 @@ pub fn changes(resources: &Resources<'_>, folder: &[u8]) -> Vec<Change> {
 
 fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
     let number =
-        |file: &[u8]| wide_number(&files::value(folder, file)).and_then(|n| i64::try_from(n).ok());
+        |file: &[u8]| wide_number(files::value(folder, file)).and_then(|n| i64::try_from(n).ok());
     let limit = asked(memory.limit);
     if memory.check_before_update
         && let Some(limit) = limit
@@ -83,7 +83,7 @@ fn cpu(all: &mut Changes, cpu: &Cpu<'_>, folder: &[u8]) {
             Some(..0) => line.push("max"),
             Some(quota) => line.push_raw(signed(quota).as_bytes()),
             None if now.is_empty() => line.push("max"),
-            None => line.push_raw(cut(&now, b' ').0),
+            None => line.push_raw(cut(now, b' ').0),
         };
         if let Some(period) = period {
             line.push(" ").push_number(period);

@@ -254,10 +254,12 @@ pub fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Option<()> {
         return Some(());
     }
     let range = IdRange::parse(text)?;
-    match map {
-        Some(IdMap::Ranges(ranges)) => ranges.push(range),
-        _ => *map = Some(IdMap::Ranges([range].to_vec())),
-    }
+    let mut ranges = match map {
+        Some(IdMap::Ranges(ranges)) => ranges.to_vec(),
+        _ => Vec::new(),
+    };
+    ranges.push(range);
+    *map = Some(IdMap::Ranges(ranges.leak()));
     Some(())
 }
 

@@ -163,14 +163,14 @@ fn offset(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Which ids of the host are known in a user namespace, and as what.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub enum IdMap {
     /// The caller's own, as the user that runs.
     Own,
     /// All that `/etc/subuid` or `/etc/subgid` gives to the caller, behind the caller's own as 0.
     Auto,
     /// These.
-    Ranges(Vec<IdRange>),
+    Ranges(&'static [IdRange]),
 }
 
 /// Ids that follow each other.

@@ -65,7 +65,7 @@ impl Pasta {
         path.push("/proc/self/task/").push_number(number_of(getpid())).push("/children");
         let children = read_file(path.into_c_str())?;
         let is_other = |process: &Pid| *process != child;
-        let numbers = parts(&children, b' ').filter_map(number);
+        let numbers = parts(children, b' ').filter_map(number);
         let process = numbers.filter_map(|number| Pid::from_raw(number as i32)).find(is_other);
         let process = process.ok_or(Errno::SRCH)?;
         let file = pidfd_open(process, PidfdFlags::empty())?;

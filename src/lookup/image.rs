@@ -175,9 +175,8 @@ fn files_of(isolation: &mut Isolation<'_>, caller: Caller) -> Result<Files, Erro
     let has_users = isolation.namespaces.contains(Namespaces::USER) || !caller.privileged;
     let is_unsaid = matches!((&isolation.users, &isolation.groups), (IdMap::Own, IdMap::Own));
     if is_unsaid && has_users && caller.privileged {
-        let all = [IdRange { inside: 0, outside: 0, count: u32::MAX }];
-        isolation.users = IdMap::Ranges(all.into());
-        isolation.groups = IdMap::Ranges(all.into());
+        isolation.users = IdMap::Ranges(&[IdRange { inside: 0, outside: 0, count: u32::MAX }]);
+        isolation.groups = isolation.users;
         return Ok(Files { cache: Whose::All { isolated: true }, ids: Ids::NONE });
     }
     if is_unsaid && has_users && has_helpers() && has_ranges(caller) {
@@ -289,7 +288,7 @@ pub fn prune(
     if !caller.privileged && has_helpers() && has_ranges(caller) {
         map = IdMap::Auto;
     }
-    let (mut users, mut groups) = (map.clone(), map);
+    let (mut users, mut groups) = (map, map);
     let files = if caller.privileged {
         Files { cache: Whose::All { isolated: false }, ids: Ids::NONE }
     } else {

@@ -62,7 +62,7 @@ impl Member {
 fn stat(process: u32) -> Result<(u8, u64), Errno> {
     let mut path = Text::new();
     path.push("/proc/").push_number(process.into()).push("/stat");
-    read(&read_file(path.into_c_str())?).ok_or(Errno::INVAL)
+    read(read_file(path.into_c_str())?).ok_or(Errno::INVAL)
 }
 
 fn read(line: &[u8]) -> Option<(u8, u64)> {

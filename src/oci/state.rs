@@ -180,7 +180,7 @@ pub fn owner_name(user: u32) -> Text {
     let users = crate::kernel::settings::read_file(c"/etc/passwd").unwrap_or_default();
     let mut number = Text::new();
     number.push_number(user.into());
-    for line in parts(&users, b'\n') {
+    for line in parts(users, b'\n') {
         let (name, rest) = cut(line, b':');
         let rest = cut(rest.unwrap_or_default(), b':').1.unwrap_or_default();
         if cut(rest, b':').0 == number.as_bytes() {

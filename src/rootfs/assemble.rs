@@ -6,7 +6,6 @@ use super::copy::{Place, make_like, times};
 use super::tree::{Folder, Node, What, look_at, terminated};
 use crate::error::{Error, Why, status};
 use crate::text::Text;
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -50,7 +49,7 @@ fn make_folder(
 }
 
 struct Assembly {
-    temporary: CString,
+    temporary: &'static CStr,
     /// Where on this system we are.
     path: Vec<u8>,
 }
@@ -68,8 +67,8 @@ impl Assembly {
     }
 
     fn make(&mut self, folder: BorrowedFd<'_>, node: &Node) -> Result<(), Error<'static>> {
-        let name = &*terminated(&node.name).unwrap_or_default();
-        let place = Place { folder, name, temporary: &self.temporary };
+        let name = terminated(&node.name).unwrap_or_default();
+        let place = Place { folder, name, temporary: self.temporary };
         let made = match &node.what {
             What::Folder(inner) => {
                 // Nobody looks into one that is not as it will be.
@@ -105,7 +104,7 @@ impl Assembly {
         }
         let like = self.like()?;
         place.put(|| {
-            symlinkat(&*terminated(target)?, folder, temporary)?;
+            symlinkat(terminated(target)?, folder, temporary)?;
             set_owner(folder, temporary, &like);
             utimensat(folder, temporary, &times(&like), AtFlags::SYMLINK_NOFOLLOW)
         })
@@ -119,7 +118,7 @@ impl Assembly {
             _ => {}
         }
         if kind == FileType::RegularFile {
-            return place.copy(&terminated(&self.path)?);
+            return place.copy(terminated(&self.path)?);
         }
         let like = self.like()?;
         place.put(|| {
@@ -131,7 +130,7 @@ impl Assembly {
     }
 
     fn like(&self) -> Result<Stat, Errno> {
-        statat(CWD, &*terminated(&self.path)?, AtFlags::SYMLINK_NOFOLLOW)
+        statat(CWD, terminated(&self.path)?, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     fn failed(&self, doing: &'static str, errno: Errno) -> Error<'static> {

@@ -111,7 +111,7 @@ impl<'a> Closure<'a> {
             // An empty one is the working directory.
             let folder = if folder.is_empty() { b"." } else { folder };
             let path = absolute(&[folder, b"/", name].concat());
-            let found = statat(CWD, &*terminated(&path).ok()?, AtFlags::empty());
+            let found = statat(CWD, terminated(&path).ok()?, AtFlags::empty());
             found.is_ok_and(|found| is_program(found.st_mode)).then_some(path)
         })
     }

@@ -85,7 +85,7 @@ const LEVEL: &[u8] = b"x86-64-v";
 /// What is known of this system's libraries; read when it is asked for.
 #[derive(Default)]
 pub struct System {
-    cache: OnceCell<Vec<u8>>,
+    cache: OnceCell<&'static [u8]>,
     level: OnceCell<u8>,
 }
 
@@ -188,10 +188,10 @@ impl<'a> Search<'a> {
     /// In the folders of `/etc/ld-musl-ARCHITECTURE.path`, or those that musl is built with.
     fn in_musl_folders(&self, name: &[u8]) -> Answer {
         let file = [b"/etc/ld-musl-", self.abi.platform.as_bytes(), b".path"].concat();
-        let Ok(list) = terminated(&file).and_then(|file| read_file(&file)) else {
+        let Ok(list) = terminated(&file).and_then(read_file) else {
             return self.in_list(MUSL_FOLDERS, b"", name);
         };
-        for line in parts(&list, b'\n') {
+        for line in parts(list, b'\n') {
             if let Some(found) = self.in_list(line, b"", name)? {
                 return Ok(Some(Found { noted_in: Some(file), ..found }));
             }
@@ -203,7 +203,7 @@ impl<'a> Search<'a> {
     fn in_folder(&self, folder: &[u8], name: &[u8]) -> Answer {
         if self.libc == Libc::Glibc && self.abi.machine == EM_X86_64 {
             let levels = [folder, LEVELS].concat();
-            if terminated(&levels).and_then(|path| statat(CWD, &*path, AtFlags::empty())).is_ok() {
+            if terminated(&levels).and_then(|path| statat(CWD, path, AtFlags::empty())).is_ok() {
                 for level in self.levels().rev() {
                     let found = self.take([&*levels, LEVEL, &[level], b"/", name].concat())?;
                     if found.is_some() {
@@ -279,7 +279,7 @@ impl<'a> Search<'a> {
 /// open(2).
 pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    openat(CWD, &*terminated(path)?, flags, Mode::empty())
+    openat(CWD, terminated(path)?, flags, Mode::empty())
 }
 
 /// That an ELF file cannot be understood.

@@ -1,7 +1,7 @@
 //! The names that a root is to have, found by following paths on this system: each folder, file and
 //! symbolic link on the way is noted as what it is.
 
-use alloc::ffi::CString;
+use crate::text::keep;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -139,7 +139,7 @@ impl Folder {
 ///
 /// `lstat(2)`, readlink(2).
 pub fn look(path: &[u8]) -> Result<What, Errno> {
-    look_at(CWD, &terminated(path)?)
+    look_at(CWD, terminated(path)?)
 }
 
 /// What has this name in a folder.
@@ -167,7 +167,7 @@ pub fn look_at(folder: BorrowedFd<'_>, name: &CStr) -> Result<What, Errno> {
 /// open(2), getdents(2).
 pub fn names_in(path: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(CWD, &*terminated(path)?, flags, Mode::empty())?;
+    let folder = openat(CWD, terminated(path)?, flags, Mode::empty())?;
     let mut space = [MaybeUninit::uninit(); 4096];
     let mut entries = RawDir::new(folder, &mut space);
     let mut names = Vec::new();
@@ -180,13 +180,13 @@ pub fn names_in(path: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
     Ok(names)
 }
 
-/// A path for a system call.
+/// A path for a system call, kept until the process ends.
 ///
 /// # Errors
 ///
 /// `EINVAL` if there is a NUL in it.
-pub fn terminated(path: &[u8]) -> Result<CString, Errno> {
-    CString::new(path).map_err(|_| Errno::INVAL)
+pub fn terminated(path: &[u8]) -> Result<&'static CStr, Errno> {
+    keep(path).ok_or(Errno::INVAL)
 }
 
 /// The folder and the name in it; a path without a slash is a name in no folder.

@@ -106,7 +106,7 @@ fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
         }
         // A namespace that is joined has its maps already; containerd says them again.
         if has_users {
-            *map = IdMap::Ranges(ranges);
+            *map = IdMap::Ranges(ranges.leak());
         }
     }
 }
