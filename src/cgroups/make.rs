@@ -26,14 +26,14 @@ impl Cgroup {
             if failed.is_some() {
                 continue;
             }
-            let made = match make_folder(&folder.path, folder.mount, folder.has(b"cpuset")) {
+            let made = match make_folder(folder.path, folder.mount, folder.has(b"cpuset")) {
                 Err(Errno::EXIST) => check(folder),
                 Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
                     folder.is_usable = false;
                     continue;
                 }
                 made => made.map_err(|errno| {
-                    Path::new(&folder.path, b"").error(MAKE, Why::Errno(errno), b"")
+                    Path::new(folder.path, b"").error(MAKE, Why::Errno(errno), b"")
                 }),
             };
             folder.is_usable = made.is_ok();
@@ -55,9 +55,9 @@ impl Cgroup {
         let mut number = Text::new();
         number.push_number(process.as_raw_nonzero().get().unsigned_abs().into());
         for folder in self.usable() {
-            let joined = match write(&folder.path, b"cgroup.procs", number.as_bytes()) {
+            let joined = match write(folder.path, b"cgroup.procs", number.as_bytes()) {
                 // The container has divided its cgroup: any of the inner ones counts as well.
-                Err(Errno::BUSY | Errno::OPNOTSUPP) if self.is_unified => tree(&folder.path)
+                Err(Errno::BUSY | Errno::OPNOTSUPP) if self.is_unified => tree(folder.path)
                     .iter()
                     .skip(1)
                     .find(|inner| write(inner, b"cgroup.procs", number.as_bytes()).is_ok())
@@ -73,7 +73,7 @@ impl Cgroup {
                     Errno::BUSY => b"cgroups that have controllers for others below them have no processes",
                     _ => b"",
                 };
-                Path::new(&folder.path, b"cgroup.procs").error(JOIN, Why::Errno(errno), hint)
+                Path::new(folder.path, b"cgroup.procs").error(JOIN, Why::Errno(errno), hint)
             })?;
         }
         Ok(())
@@ -89,16 +89,16 @@ impl Cgroup {
         let mut patience = Patience::new();
         for folder in self.usable() {
             loop {
-                match remove_folder(&folder.path) {
+                match remove_folder(folder.path) {
                     Ok(()) | Err(Errno::NOENT) => break,
                     Err(Errno::BUSY) => {
-                        let inner = tree(&folder.path);
+                        let inner = tree(folder.path);
                         let gone =
                             inner.iter().skip(1).rev().filter(|one| remove_folder(one).is_ok());
                         if gone.count() == 0 && !patience.wait() {
                             let hint = b"there are still processes in it";
                             let why = Why::Errno(Errno::BUSY);
-                            return Err(Path::new(&folder.path, b"").error(
+                            return Err(Path::new(folder.path, b"").error(
                                 "remove the cgroup",
                                 why,
                                 hint,
@@ -107,7 +107,7 @@ impl Cgroup {
                     }
                     Err(errno) => {
                         let why = Why::Errno(errno);
-                        return Err(Path::new(&folder.path, b"").error(
+                        return Err(Path::new(folder.path, b"").error(
                             "remove the cgroup",
                             why,
                             b"",
@@ -164,12 +164,12 @@ fn fill(path: &[u8], mount: usize) -> Result<(), Errno> {
 #[cold]
 fn check(folder: &Folder) -> Result<(), Error<'static>> {
     let refused =
-        |why| Err(Path::new(&folder.path, b"").error(MAKE, Why::Text(why), b"delete what has it"));
-    if !value(&folder.path, b"cgroup.procs").is_empty() {
+        |why| Err(Path::new(folder.path, b"").error(MAKE, Why::Text(why), b"delete what has it"));
+    if !value(folder.path, b"cgroup.procs").is_empty() {
         return refused("container's cgroup is not empty: it has processes");
     }
-    let is_frozen = value(&folder.path, b"cgroup.freeze") == b"1"
-        || matches!(value(&folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
+    let is_frozen = value(folder.path, b"cgroup.freeze") == b"1"
+        || matches!(value(folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
     if is_frozen { refused("container's cgroup unexpectedly frozen") } else { Ok(()) }
 }
 

@@ -74,7 +74,7 @@ impl Cgroup {
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         let Some(folder) = self.freezer() else { return false };
-        self.state(&folder.path) == Some(true)
+        self.state(folder.path) == Some(true)
     }
 
     /// Freezes all processes, or lets them go on; returns when it is so.

@@ -48,7 +48,7 @@ impl Cgroup {
 
     pub(super) fn file(&self, controller: &[u8], file: &str) -> &'static [u8] {
         let folder = self.controlled(controller);
-        folder.map_or(&[], |folder| value(&folder.path, file.as_bytes()))
+        folder.map_or(&[], |folder| value(folder.path, file.as_bytes()))
     }
 
     /// A number, which is 0 where there is no such file, or no limit.
@@ -198,7 +198,7 @@ mod tests {
         }
         let controllers = if is_unified { "" } else { "cpu,cpuacct,memory,pids,blkio" };
         let line = format!("{controllers}:{}\0", folder.to_str().unwrap());
-        let line = core::ffi::CStr::from_bytes_until_nul(line.as_bytes()).unwrap();
+        let line = core::ffi::CStr::from_bytes_until_nul(line.leak().as_bytes()).unwrap();
         let mut text = Text::new();
         Cgroup::of(&[line]).push_stats(&mut text).unwrap();
         fs::remove_dir_all(&folder).unwrap();

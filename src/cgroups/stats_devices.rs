@@ -85,13 +85,13 @@ impl Cgroup {
             let number = |what: &str| {
                 let mut file = Text::new();
                 file.push("hugetlb.").push_raw(&size).push(what);
-                wide_number(value(&folder.path, file.as_bytes()))
+                wide_number(value(folder.path, file.as_bytes()))
             };
             let Some(used) = number(usage) else { continue };
             let mut events = Text::new();
             events.push("hugetlb.").push_raw(&size).push(".events");
             let failures = if self.is_unified {
-                count(read(&folder.path, events.as_bytes()).unwrap_or_default(), "max")
+                count(read(folder.path, events.as_bytes()).unwrap_or_default(), "max")
             } else {
                 number(".failcnt").unwrap_or_default()
             };

@@ -62,9 +62,11 @@ fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
         None => {}
     }
     // Where swap is not counted there is none to be limited.
-    if all.0.last().is_some_and(|last| {
-        last.file == b"memory.swap.max" && matches!(&*last.value, b"max" | b"0")
-    }) {
+    if all
+        .0
+        .last()
+        .is_some_and(|last| last.file == b"memory.swap.max" && matches!(last.value, b"max" | b"0"))
+    {
         all.otherwise(Otherwise::Leave);
     }
     all.limit("memory.low", asked(memory.reservation));
@@ -111,7 +113,7 @@ fn block(all: &mut Changes, block: &BlockIo) {
         });
         let [plain, converted] = lines;
         all.text("io.bfq.weight", plain.as_bytes());
-        all.otherwise(Otherwise::Use("io.weight", converted.as_bytes().to_vec()));
+        all.otherwise(Otherwise::Use("io.weight", converted.leak()));
     };
     let mut has_leaf = asked(block.leaf_weight).is_some();
     if let Some(number) = asked(block.weight) {
