@@ -168,6 +168,17 @@ pub fn keep(bytes: impl AsRef<[u8]>) -> Option<&'static CStr> {
     text.into_kept()
 }
 
+/// The parts one behind the other, kept until the process ends.
+#[must_use]
+#[inline(never)]
+pub fn together(parts: &[&[u8]]) -> &'static [u8] {
+    let mut text = Text::new();
+    for part in parts {
+        text.push_raw(part);
+    }
+    text.leak()
+}
+
 /// What stands before the first `separator`, and what stands behind it, if there is one.
 #[must_use]
 #[inline(never)]

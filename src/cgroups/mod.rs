@@ -21,7 +21,7 @@ pub use hierarchies::{Hierarchies, Hierarchy};
 
 use crate::container::{Resources, keep};
 use crate::error::{Error, Why, status};
-use crate::text::{Text, cut, parts};
+use crate::text::{Text, cut, parts, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use files::Path;
@@ -81,13 +81,13 @@ impl Cgroup {
         cgroup.is_unified = found.is_unified;
         for hierarchy in found.list {
             let mount = hierarchy.mount.len();
-            let own = together(hierarchy.mount, hierarchy.own);
+            let own = together(&[hierarchy.mount, hierarchy.own]);
             let end = match (is_absolute, found.is_unified) {
                 (true, _) => mount,
                 (false, true) => parent(own).max(mount),
                 (false, false) => own.len(),
             };
-            let path = together(own.get(..end).unwrap_or_default(), &name);
+            let path = together(&[own.get(..end).unwrap_or_default(), &name]);
             let is_usable = is_possible(path, mount);
             let controllers = hierarchy.controllers;
             cgroup.folders.push(Folder { controllers, path, own, mount, is_usable });
@@ -143,7 +143,7 @@ impl Cgroup {
         }
         for folder in &mut self.folders {
             if controller.is_none_or(|controller| folder.has(controller)) {
-                folder.path = together(together(folder.path, b"/"), path);
+                folder.path = together(&[folder.path, b"/", path]);
             }
         }
         Ok(self)
@@ -179,7 +179,7 @@ impl Cgroup {
         }
         let found = Hierarchies::find();
         for hierarchy in found.list {
-            let own = together(hierarchy.mount, hierarchy.own);
+            let own = together(&[hierarchy.mount, hierarchy.own]);
             shown.push(Shown::new(hierarchy.controllers, own));
         }
         (found.is_unified, shown)
@@ -204,7 +204,7 @@ impl Cgroup {
 impl Shown {
     fn new(controllers: &'static [u8], own: &'static [u8]) -> Self {
         let (name, options) = match cut(controllers, b'=') {
-            (_, Some(name)) => (name, together(b"none,", controllers)),
+            (_, Some(name)) => (name, together(&[b"none,", controllers])),
             _ => (controllers, controllers),
         };
         let kept = |bytes: &[u8]| keep(bytes).unwrap_or_default();
@@ -216,13 +216,6 @@ impl Folder {
     fn has(&self, controller: &[u8]) -> bool {
         parts(self.controllers, b',').any(|one| one == controller)
     }
-}
-
-/// One behind the other.
-fn together(head: &[u8], tail: &[u8]) -> &'static [u8] {
-    let mut text = Text::new();
-    text.push_raw(head).push_raw(tail);
-    text.leak()
 }
 
 /// The path below the root, or below our own cgroup, without empty parts.

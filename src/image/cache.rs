@@ -14,7 +14,7 @@ use super::unpack::Owners;
 use crate::container::{environment, keep};
 use crate::error::{Cure, Doing, Error, Object, Operation};
 use crate::kernel::caller::Caller;
-use crate::text::{Text, parts};
+use crate::text::{Text, parts, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -304,7 +304,7 @@ pub(super) fn said<T>(
             Some(Cure::Words(words)) => words.as_bytes(),
             _ => b"",
         };
-        fault.into_error(name.to_bytes().to_vec().leak(), hint)
+        fault.into_error(together(&[name.to_bytes()]), hint)
     })
 }
 

@@ -6,7 +6,7 @@ use super::digest::Digest;
 use super::entry::{exists, hold, list, make_and_open, make_folder};
 use super::remove::remove_tree;
 use crate::error::{Error, Object, Operation, Why, status};
-use crate::text::Text;
+use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
@@ -83,7 +83,7 @@ impl Cache {
 }
 
 fn refused(name: &CStr, why: &'static str, hint: &'static [u8]) -> Error<'static> {
-    let name = name.to_bytes().to_vec().leak();
+    let name = together(&[name.to_bytes()]);
     Error::new(DOING, name, Why::Text(why), hint, status::FAILED)
 }
 

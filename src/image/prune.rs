@@ -5,7 +5,7 @@ use super::entry::{exists, hold, list, open_folder};
 use super::remove::remove_tree;
 use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
-use crate::text::Text;
+use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
@@ -74,7 +74,7 @@ pub fn prune(cache: &OwnedFd, kept: Option<&CStr>) -> Result<Pruned, Error<'stat
 }
 
 fn refused(name: &CStr, why: &'static str) -> Error<'static> {
-    let name = name.to_bytes().to_vec().leak();
+    let name = together(&[name.to_bytes()]);
     Error::new("remove what is kept as", name, Why::Text(why), b"", status::FAILED)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::container::{User, number};
 use crate::error::{Error, Why, status};
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, together};
 use alloc::vec::Vec;
 use rustix::process::Gid;
 
@@ -104,7 +104,7 @@ fn add_groups(account: &Account<'_>, lines: &[u8], groups: &mut Vec<Gid>) {
 
 fn unknown(doing: &'static str, name: &[u8], why: &'static str) -> Error<'static> {
     let hint = b"numbers need no names: --user UID[:GID]";
-    Error::new(doing, name.to_vec().leak(), Why::Text(why), hint, status::FAILED)
+    Error::new(doing, together(&[name]), Why::Text(why), hint, status::FAILED)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use super::copy::{Place, make_like, times};
 use super::tree::{Folder, Node, What, look_at, terminated};
 use crate::error::{Error, Why, status};
-use crate::text::Text;
+use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -59,7 +59,7 @@ impl Assembly {
         for node in &folder.nodes {
             let length = self.path.len();
             self.path.push(b'/');
-            self.path.extend_from_slice(&node.name);
+            self.path.extend_from_slice(node.name);
             self.make(into, node)?;
             self.path.truncate(length);
         }
@@ -67,7 +67,7 @@ impl Assembly {
     }
 
     fn make(&mut self, folder: BorrowedFd<'_>, node: &Node) -> Result<(), Error<'static>> {
-        let name = terminated(&node.name).unwrap_or_default();
+        let name = terminated(node.name).unwrap_or_default();
         let place = Place { folder, name, temporary: self.temporary };
         let made = match &node.what {
             What::Folder(inner) => {
@@ -150,7 +150,7 @@ impl Assembly {
 }
 
 fn failed(doing: &'static str, path: &[u8], errno: Errno) -> Error<'static> {
-    Error::new(doing, path.to_vec().leak(), Why::Errno(errno), b"", status::FAILED)
+    Error::new(doing, together(&[path]), Why::Errno(errno), b"", status::FAILED)
 }
 
 /// As root; others own what they make.
