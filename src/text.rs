@@ -3,12 +3,15 @@
 
 use crate::rare::Rare;
 use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::mem::ManuallyDrop;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 
-/// Bytes that are on their way to a terminal or a file.
+/// Bytes that are on their way to a terminal or a file. They are kept until the process ends, as nearly all that a
+/// launch makes, so that nobody has to give them back: not for what is made for each file of an image.
 #[derive(Default)]
-pub struct Text(Vec<u8>);
+pub struct Text(ManuallyDrop<Vec<u8>>);
 
 impl Text {
     /// Nothing yet.
@@ -33,6 +36,7 @@ impl Text {
     }
 
     /// Adds bytes as they are; not for a terminal.
+    #[inline(never)]
     pub fn push_raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend_from_slice(bytes);
         self
@@ -130,7 +134,21 @@ impl Text {
     /// The bytes, kept until the process ends, so that an error can point to them.
     #[must_use]
     pub fn leak(self) -> &'static [u8] {
-        self.0.leak()
+        ManuallyDrop::into_inner(self.0).leak()
+    }
+
+    /// The bytes as a C string, kept likewise; None if there is a NUL in them.
+    #[inline(never)]
+    fn into_kept(mut self) -> Option<&'static CStr> {
+        self.0.push(0);
+        CStr::from_bytes_with_nul(self.leak()).ok()
+    }
+
+    /// The same; empty if there is a NUL in them.
+    #[must_use]
+    #[inline(never)]
+    pub fn into_c_str(self) -> &'static CStr {
+        self.into_kept().unwrap_or_default()
     }
 
     /// Writes all of it.
@@ -139,13 +157,34 @@ impl Text {
     ///
     /// write(2).
     pub fn write_to(&self, file: impl AsFd) -> Result<(), Errno> {
-        let mut rest = &*self.0;
+        let mut rest = self.as_bytes();
         while !rest.is_empty() {
             let written = retry_on_intr(|| rustix::io::write(&file, rest))?;
             rest = &rest[written..];
         }
         Ok(())
     }
+}
+
+/// A copy of `bytes` as a C string that lives until the process ends; None if there is a NUL in it.
+///
+/// A launch makes few of these and needs them until the program ends, so nobody owns them.
+#[must_use]
+pub fn keep(bytes: impl AsRef<[u8]>) -> Option<&'static CStr> {
+    let mut text = Text::new();
+    text.push_raw(bytes.as_ref());
+    text.into_kept()
+}
+
+/// The parts one behind the other, kept until the process ends.
+#[must_use]
+#[inline(never)]
+pub fn together(parts: &[&[u8]]) -> &'static [u8] {
+    let mut text = Text::new();
+    for part in parts {
+        text.push_raw(part);
+    }
+    text.leak()
 }
 
 /// What stands before the first `separator`, and what stands behind it, if there is one.
@@ -253,7 +292,7 @@ mod tests {
     fn written(build: impl Fn(&mut Text) -> &mut Text) -> String {
         let mut text = Text::new();
         build(&mut text);
-        String::from_utf8(text.0).unwrap()
+        String::from_utf8(text.as_bytes().to_vec()).unwrap()
     }
 
     #[test]
@@ -265,7 +304,7 @@ mod tests {
     #[test]
     fn names_cannot_drive_a_terminal() {
         assert_eq!(written(|text| text.push_name(b"a\x1b[2Jb")), "a\\x1b[2Jb");
-        let written = |name: &[u8]| Text::new().push_name(name).0.clone();
+        let written = |name: &[u8]| Text::new().push_name(name).as_bytes().to_vec();
         assert_eq!(written("é\u{9b}".as_bytes()), b"\xc3\xa9\xc2\\x9b");
         assert_eq!(written("Ü".as_bytes()), "Ü".as_bytes());
     }

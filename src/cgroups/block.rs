@@ -50,7 +50,7 @@ pub mod tests {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut lines = Vec::new();
         for change in changes {
-            let mut line = format!("{} {}", text(&change.file), text(&change.value));
+            let mut line = format!("{} {}", text(change.file), text(change.value));
             if let Otherwise::Use(file, value) = &change.otherwise {
                 line = format!("{line} (or {file} {})", text(value));
             }

@@ -5,20 +5,21 @@ use super::files::{Path, open, put};
 use super::make::why_missing;
 use crate::error::{Error, Why};
 use crate::rare::Rare;
-use crate::text::{Text, cut};
+use crate::text::{Text, cut, keep};
 use alloc::vec::Vec;
 use rustix::io::Errno;
 
 /// A value for a file; the file's name begins with that of its controller.
+#[derive(Clone, Copy)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub struct Change {
-    pub file: Vec<u8>,
-    pub value: Vec<u8>,
+    pub file: &'static [u8],
+    pub value: &'static [u8],
     pub otherwise: Otherwise,
 }
 
 /// What is done where there is no such file.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Otherwise {
     /// The limit is missing.
@@ -26,7 +27,7 @@ pub enum Otherwise {
     /// There is nothing to be limited.
     Leave,
     /// This one does the same.
-    Use(&'static str, Vec<u8>),
+    Use(&'static str, &'static [u8]),
     /// No kernel has it, or not this version of cgroups: why.
     Never(Rare),
 }
@@ -62,7 +63,8 @@ impl Changes {
 
     /// Any text.
     pub fn text(&mut self, file: &str, value: &[u8]) {
-        let (file, value) = (file.as_bytes().to_vec(), value.to_vec());
+        let [file, value] = [file.as_bytes(), value].map(|text| keep(text).unwrap_or_default());
+        let (file, value) = (file.to_bytes(), value.to_bytes());
         self.0.push(Change { file, value, otherwise: Otherwise::Fail });
     }
 
@@ -123,23 +125,23 @@ impl Cgroup {
 
     /// Writes one; the inner error is that it is not valid by now.
     fn set(&self, change: &Change) -> Result<Result<(), Error<'static>>, Error<'static>> {
-        let controller = cut(&change.file, b'.').0;
+        let controller = cut(change.file, b'.').0;
         let folder = self.controlled(controller).filter(|folder| folder.is_usable);
-        let failed = |path: &[u8], why, hint| Path::new(path, &change.file).error(SET, why, hint);
+        let failed = |path: &[u8], why, hint| Path::new(path, change.file).error(SET, why, hint);
         if let Otherwise::Never(why) = change.otherwise {
-            return Err(Path::new(&change.file, b"").error(SET, Why::Text(why), b""));
+            return Err(Path::new(change.file, b"").error(SET, Why::Text(why), b""));
         }
         let Some(folder) = folder else { return Err(self.missing(controller)) };
-        let mut file = open(&folder.path, &change.file);
-        let mut value = &change.value;
-        if let (Err(Errno::NOENT), Otherwise::Use(other, converted)) = (&file, &change.otherwise) {
-            file = open(&folder.path, other.as_bytes());
+        let mut file = open(folder.path, change.file);
+        let mut value = change.value;
+        if let (Err(Errno::NOENT), Otherwise::Use(other, converted)) = (&file, change.otherwise) {
+            file = open(folder.path, other.as_bytes());
             value = converted;
         }
         let written = match file {
             Err(Errno::NOENT) if change.otherwise == Otherwise::Leave => return Ok(Ok(())),
             Err(Errno::NOENT) => {
-                let hint = if self.is_unified && !has(&folder.path, controller) {
+                let hint = if self.is_unified && !has(folder.path, controller) {
                     why_missing(folder, controller)
                 } else {
                     rare!(
@@ -147,7 +149,7 @@ impl Cgroup {
                     )
                     .bytes()
                 };
-                return Err(failed(&folder.path, Why::Errno(Errno::NOENT), hint));
+                return Err(failed(folder.path, Why::Errno(Errno::NOENT), hint));
             }
             file => file.and_then(|file| put(&file, value)),
         };
@@ -159,7 +161,7 @@ impl Cgroup {
                 if errno == Errno::BUSY {
                     hint.say(rare!(", and more than that is in use"));
                 }
-                let error = failed(&folder.path, Why::Errno(errno), hint.leak());
+                let error = failed(folder.path, Why::Errno(errno), hint.leak());
                 if errno == Errno::INVAL { Ok(Err(error)) } else { Err(error) }
             }
         }
@@ -186,5 +188,5 @@ impl Cgroup {
 /// Whether a cgroup of version 2 has a controller.
 fn has(folder: &[u8], controller: &[u8]) -> bool {
     let controllers = super::files::value(folder, b"cgroup.controllers");
-    crate::text::parts(&controllers, b' ').any(|one| one == controller)
+    crate::text::parts(controllers, b' ').any(|one| one == controller)
 }

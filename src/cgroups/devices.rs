@@ -62,9 +62,9 @@ impl Cgroup {
         };
         let rules = all_rules(asked);
         let (set, file) = if self.is_unified {
-            (attach(&folder.path, &program(&rules)), &b""[..])
+            (attach(folder.path, &program(&rules)), &b""[..])
         } else {
-            (write(&folder.path, &rules), &b"devices.allow"[..])
+            (write(folder.path, &rules), &b"devices.allow"[..])
         };
         match set {
             Err(Errno::PERM | Errno::ACCESS) if is_unprivileged() => Ok(()),
@@ -78,7 +78,7 @@ impl Cgroup {
                     }
                     _ => b"",
                 };
-                Err(Path::new(&folder.path, file).error(LIMIT, Why::Errno(errno), hint))
+                Err(Path::new(folder.path, file).error(LIMIT, Why::Errno(errno), hint))
             }
             Ok(()) => Ok(()),
         }

@@ -12,8 +12,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, openat, stat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
-/// A path, with the NUL that system calls want behind it.
-pub struct Path(Text);
+/// A path, kept until the process ends.
+pub struct Path(&'static CStr);
 
 impl Path {
     /// The file of this name in a folder; the folder itself without a name.
@@ -23,26 +23,18 @@ impl Path {
         if !file.is_empty() {
             text.push("/").push_raw(file);
         }
-        text.push("\0");
-        Self(text)
+        Self(text.into_c_str())
     }
 
     /// As system calls take it.
-    pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(self.0.as_bytes()).unwrap_or_default()
+    pub fn as_c_str(&self) -> &'static CStr {
+        self.0
     }
 
     /// What failed on it, and why.
     #[cold]
     pub fn error(self, doing: Rare, why: Why<'static>, hint: &'static [u8]) -> Error<'static> {
-        let path = self.0.leak();
-        Error::new(
-            doing,
-            path.split_last().map_or(path, |(_, path)| path),
-            why,
-            hint,
-            status::FAILED,
-        )
+        Error::new(doing, self.0.to_bytes(), why, hint, status::FAILED)
     }
 }
 
@@ -66,15 +58,13 @@ pub fn write(folder: &[u8], file: &[u8], value: &[u8]) -> Result<(), Errno> {
 }
 
 /// Reads a file.
-pub fn read(folder: &[u8], file: &[u8]) -> Result<Vec<u8>, Errno> {
+pub fn read(folder: &[u8], file: &[u8]) -> Result<&'static [u8], Errno> {
     read_file(Path::new(folder, file).as_c_str())
 }
 
 /// The text in a file of one line; empty if there is no such file.
-pub fn value(folder: &[u8], file: &[u8]) -> Vec<u8> {
-    let mut value = read(folder, file).unwrap_or_default();
-    value.truncate(value.trim_ascii_end().len());
-    value
+pub fn value(folder: &[u8], file: &[u8]) -> &'static [u8] {
+    read(folder, file).unwrap_or_default().trim_ascii_end()
 }
 
 /// The value of a line `NAME VALUE`.

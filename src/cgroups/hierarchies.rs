@@ -20,14 +20,15 @@ pub struct Hierarchies {
 }
 
 /// One.
+#[derive(Clone, Copy)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub struct Hierarchy {
     /// Its controllers, as `/proc/self/cgroup` lists them: `cpu,cpuacct`, `name=systemd`; empty in version 2.
-    pub controllers: Vec<u8>,
+    pub controllers: &'static [u8],
     /// Where it is mounted.
-    pub mount: Vec<u8>,
+    pub mount: &'static [u8],
     /// Our own cgroup below that: begins with a slash, or is empty.
-    pub own: Vec<u8>,
+    pub own: &'static [u8],
 }
 
 impl Hierarchies {
@@ -35,10 +36,10 @@ impl Hierarchies {
     #[must_use]
     pub fn find() -> Self {
         let read = |path| read_file(path).unwrap_or_default();
-        Self::read(&read(c"/proc/self/mountinfo"), &read(c"/proc/self/cgroup"))
+        Self::read(read(c"/proc/self/mountinfo"), read(c"/proc/self/cgroup"))
     }
 
-    fn read(mounts: &[u8], groups: &[u8]) -> Self {
+    fn read(mounts: &[u8], groups: &'static [u8]) -> Self {
         let mut found = Self::default();
         let mut unified = None;
         for line in parts(groups, b'\n') {
@@ -51,7 +52,7 @@ impl Hierarchies {
                 found.list.push(hierarchy);
             }
         }
-        if unified.as_ref().is_some_and(|one| found.list.is_empty() || one.mount == USUAL) {
+        if unified.is_some_and(|one: Hierarchy| found.list.is_empty() || one.mount == USUAL) {
             found.is_unified = true;
             found.list.clear();
             found.list.extend(unified);
@@ -61,7 +62,7 @@ impl Hierarchies {
 }
 
 /// The mount of a hierarchy, of several the first that shows our own cgroup.
-fn mounted(mounts: &[u8], controllers: &[u8], own: &[u8]) -> Option<Hierarchy> {
+fn mounted(mounts: &[u8], controllers: &'static [u8], own: &'static [u8]) -> Option<Hierarchy> {
     let wanted = cut(controllers, b',').0;
     let mut hidden = None;
     for line in parts(mounts, b'\n') {
@@ -74,12 +75,12 @@ fn mounted(mounts: &[u8], controllers: &[u8], own: &[u8]) -> Option<Hierarchy> {
         if !is_it {
             continue;
         }
-        let inside = below(own, &unescaped(mount.root));
+        let inside = below(own, unescaped(mount.root));
         let is_shown = inside.is_some();
         let hierarchy = Hierarchy {
-            controllers: controllers.to_vec(),
+            controllers,
             mount: unescaped(mount.point),
-            own: inside.unwrap_or_default().to_vec(),
+            own: inside.unwrap_or_default(),
         };
         if is_shown {
             return Some(hierarchy);
@@ -119,7 +120,7 @@ impl<'a> Mount<'a> {
 }
 
 /// A name with its spaces, tabs, newlines and backslashes, which are written as `\NNN`.
-fn unescaped(name: &[u8]) -> Vec<u8> {
+fn unescaped(name: &[u8]) -> &'static [u8] {
     let mut plain = Vec::new();
     let mut rest = name;
     while let [byte, behind @ ..] = rest {
@@ -132,15 +133,16 @@ fn unescaped(name: &[u8]) -> Vec<u8> {
             _ => plain.push(*byte),
         }
     }
-    plain
+    plain.leak()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hierarchy(controllers: &str, mount: &str, own: &str) -> Hierarchy {
-        Hierarchy { controllers: controllers.into(), mount: mount.into(), own: own.into() }
+    fn hierarchy(controllers: &'static str, mount: &'static str, own: &'static str) -> Hierarchy {
+        let [controllers, mount, own] = [controllers, mount, own].map(str::as_bytes);
+        Hierarchy { controllers, mount, own }
     }
 
     #[test]

@@ -27,14 +27,14 @@ impl Cgroup {
             if failed.is_some() {
                 continue;
             }
-            let made = match make_folder(&folder.path, folder.mount, folder.has(b"cpuset")) {
+            let made = match make_folder(folder.path, folder.mount, folder.has(b"cpuset")) {
                 Err(Errno::EXIST) => check(folder),
                 Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
                     folder.is_usable = false;
                     continue;
                 }
                 made => made.map_err(|errno| {
-                    Path::new(&folder.path, b"").error(MAKE, Why::Errno(errno), b"")
+                    Path::new(folder.path, b"").error(MAKE, Why::Errno(errno), b"")
                 }),
             };
             folder.is_usable = made.is_ok();
@@ -57,9 +57,9 @@ impl Cgroup {
         let mut number = Text::new();
         number.push_number(process.as_raw_nonzero().get().unsigned_abs().into());
         for folder in self.usable() {
-            let joined = match write(&folder.path, b"cgroup.procs", number.as_bytes()) {
+            let joined = match write(folder.path, b"cgroup.procs", number.as_bytes()) {
                 // The container has divided its cgroup: any of the inner ones counts as well.
-                Err(Errno::BUSY | Errno::OPNOTSUPP) if self.is_unified => tree(&folder.path)
+                Err(Errno::BUSY | Errno::OPNOTSUPP) if self.is_unified => tree(folder.path)
                     .iter()
                     .skip(1)
                     .find(|inner| write(inner, b"cgroup.procs", number.as_bytes()).is_ok())
@@ -75,7 +75,7 @@ impl Cgroup {
                     Errno::BUSY => rare!("cgroups that have controllers for others below them have no processes").bytes(),
                     _ => b"",
                 };
-                Path::new(&folder.path, b"cgroup.procs").error(JOIN, Why::Errno(errno), hint)
+                Path::new(folder.path, b"cgroup.procs").error(JOIN, Why::Errno(errno), hint)
             })?;
         }
         Ok(())
@@ -91,17 +91,17 @@ impl Cgroup {
         let mut patience = Patience::new();
         for folder in self.usable() {
             loop {
-                match remove_folder(&folder.path) {
+                match remove_folder(folder.path) {
                     Ok(()) | Err(Errno::NOENT) => break,
                     Err(_) if !self.is_own => break,
                     Err(Errno::BUSY) => {
-                        let inner = tree(&folder.path);
+                        let inner = tree(folder.path);
                         let gone =
                             inner.iter().skip(1).rev().filter(|one| remove_folder(one).is_ok());
                         if gone.count() == 0 && !patience.wait() {
                             let hint = rare!("there are still processes in it").bytes();
                             let why = Why::Errno(Errno::BUSY);
-                            return Err(Path::new(&folder.path, b"").error(
+                            return Err(Path::new(folder.path, b"").error(
                                 rare!("remove the cgroup"),
                                 why,
                                 hint,
@@ -110,7 +110,7 @@ impl Cgroup {
                     }
                     Err(errno) => {
                         let why = Why::Errno(errno);
-                        return Err(Path::new(&folder.path, b"").error(
+                        return Err(Path::new(folder.path, b"").error(
                             rare!("remove the cgroup"),
                             why,
                             b"",
@@ -158,7 +158,7 @@ fn fill(path: &[u8], mount: usize) -> Result<(), Errno> {
             fill(above, mount)?;
             set = value(above, file);
         }
-        write(path, file, &set)?;
+        write(path, file, set)?;
     }
     Ok(())
 }
@@ -166,18 +166,13 @@ fn fill(path: &[u8], mount: usize) -> Result<(), Errno> {
 /// One that was there before must not be anybody else's.
 #[cold]
 fn check(folder: &Folder) -> Result<(), Error<'static>> {
-    let refused = |why| {
-        Err(Path::new(&folder.path, b"").error(
-            MAKE,
-            Why::Text(why),
-            rare!("delete what has it").bytes(),
-        ))
-    };
-    if !value(&folder.path, b"cgroup.procs").is_empty() {
+    let refused =
+        |why| Err(Path::new(folder.path, b"").error(MAKE, Why::Text(why), b"delete what has it"));
+    if !value(folder.path, b"cgroup.procs").is_empty() {
         return refused(rare!("container's cgroup is not empty: it has processes"));
     }
-    let is_frozen = value(&folder.path, b"cgroup.freeze") == b"1"
-        || matches!(&*value(&folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
+    let is_frozen = value(folder.path, b"cgroup.freeze") == b"1"
+        || matches!(value(folder.path, b"freezer.state"), b"FROZEN" | b"FREEZING");
     if is_frozen { refused(rare!("container's cgroup unexpectedly frozen")) } else { Ok(()) }
 }
 
@@ -201,7 +196,7 @@ fn enable(folder: &Folder) {
         }
         let Ok(file) = open(above, b"cgroup.subtree_control") else { continue };
         let mut all = Text::new();
-        for controller in parts(&available, b' ') {
+        for controller in parts(available, b' ') {
             all.push(if all.is_empty() { "+" } else { " +" }).push_raw(controller);
         }
         if put(&file, all.as_bytes()).is_err() {
@@ -220,7 +215,7 @@ pub fn why_missing(folder: &Folder, controller: &[u8]) -> &'static [u8] {
     let mut hint = Text::new();
     hint.say(rare!("the controller ")).push_name(controller);
     let there = value(above, b"cgroup.controllers");
-    if parts(&there, b' ').any(|one| one == controller) {
+    if parts(there, b' ').any(|one| one == controller) {
         hint.say(rare!(" is not switched on in ")).push_name(above).push("/cgroup.subtree_control");
         if !value(above, b"cgroup.procs").is_empty() {
             hint.say(rare!(": while that cgroup has processes of its own, it cannot be"));

@@ -23,7 +23,7 @@ pub use oom::Oom;
 
 use crate::container::{Resources, keep};
 use crate::error::{Error, Why, status};
-use crate::text::{cut, parts};
+use crate::text::{Text, cut, parts, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use files::Path;
@@ -41,10 +41,10 @@ pub struct Cgroup {
 
 /// The cgroup in one hierarchy.
 struct Folder {
-    controllers: Vec<u8>,
-    path: Vec<u8>,
+    controllers: &'static [u8],
+    path: &'static [u8],
     /// Our own cgroup there.
-    own: Vec<u8>,
+    own: &'static [u8],
     /// How much of the path is where the hierarchy is mounted.
     mount: usize,
     /// That it is there, or can be made; if not, processes stay where they are.
@@ -85,15 +85,14 @@ impl Cgroup {
         cgroup.is_unified = found.is_unified;
         for hierarchy in found.list {
             let mount = hierarchy.mount.len();
-            let mut path = hierarchy.mount;
-            let mut own = path.clone();
-            own.extend_from_slice(&hierarchy.own);
-            if !is_absolute {
-                let end = if found.is_unified { parent(&own).max(mount) } else { own.len() };
-                path.extend_from_slice(own.get(mount..end).unwrap_or_default());
-            }
-            path.extend_from_slice(&name);
-            let is_usable = is_possible(&path, mount);
+            let own = together(&[hierarchy.mount, hierarchy.own]);
+            let end = match (is_absolute, found.is_unified) {
+                (true, _) => mount,
+                (false, true) => parent(own).max(mount),
+                (false, false) => own.len(),
+            };
+            let path = together(&[own.get(..end).unwrap_or_default(), &name]);
+            let is_usable = is_possible(path, mount);
             let controllers = hierarchy.controllers;
             cgroup.folders.push(Folder { controllers, path, own, mount, is_usable });
         }
@@ -105,10 +104,9 @@ impl Cgroup {
     pub fn paths(&self) -> Vec<&'static CStr> {
         let mut paths = Vec::new();
         for folder in self.usable() {
-            let mut line = folder.controllers.clone();
-            line.push(b':');
-            line.extend_from_slice(&folder.path);
-            paths.extend(keep(line));
+            let mut line = Text::new();
+            line.push_raw(folder.controllers).push(":").push_raw(folder.path);
+            paths.push(line.into_c_str());
         }
         paths
     }
@@ -119,7 +117,7 @@ impl Cgroup {
 
     /// The cgroup that was written down so, and whether it was made.
     #[must_use]
-    pub fn of(paths: &[&CStr], is_own: bool) -> Self {
+    pub fn of(paths: &[&'static CStr], is_own: bool) -> Self {
         let mut cgroup = Self::empty(false, is_own);
         for line in paths {
             let line = line.to_bytes();
@@ -131,9 +129,7 @@ impl Cgroup {
                 continue;
             }
             cgroup.is_unified |= controllers.is_empty();
-            let (controllers, path) = (controllers.to_vec(), path.to_vec());
-            let own = Vec::new();
-            cgroup.folders.push(Folder { controllers, path, own, mount: 1, is_usable: true });
+            cgroup.folders.push(Folder { controllers, path, own: b"", mount: 1, is_usable: true });
         }
         cgroup
     }
@@ -149,14 +145,13 @@ impl Cgroup {
             (path, None) => (None, path),
         };
         if parts(path, b'/').any(|part| part == b"..") {
-            let on = keep(inner.to_vec()).unwrap_or_default().to_bytes();
+            let on = keep(inner).unwrap_or_default().to_bytes();
             let why = Why::Text(rare!("it must not lead upwards"));
             return Err(Error::new(rare!("option --cgroup"), on, why, b"", status::FAILED));
         }
         for folder in &mut self.folders {
             if controller.is_none_or(|controller| folder.has(controller)) {
-                folder.path.push(b'/');
-                folder.path.extend_from_slice(path);
+                folder.path = together(&[folder.path, b"/", path]);
             }
         }
         Ok(self)
@@ -169,7 +164,7 @@ impl Cgroup {
     /// One that cannot be set; the error names its file.
     pub fn apply(&self, resources: &Resources<'_>) -> Result<(), Error<'static>> {
         let changes = if self.is_unified {
-            let folder = self.folders.first().map_or(&b""[..], |folder| &folder.path);
+            let folder = self.folders.first().map_or(&b""[..], |folder| folder.path);
             version2::changes(resources, folder)
         } else {
             version1::changes(resources)
@@ -184,16 +179,16 @@ impl Cgroup {
     pub fn shown(&self) -> (bool, Vec<Shown>) {
         let mut shown = Vec::new();
         for folder in &self.folders {
-            let own = if folder.is_usable { &folder.path } else { &folder.own };
-            shown.push(Shown::new(&folder.controllers, own.clone()));
+            let own = if folder.is_usable { folder.path } else { folder.own };
+            shown.push(Shown::new(folder.controllers, own));
         }
         if !self.is_disabled {
             return (self.is_unified, shown);
         }
         let found = Hierarchies::find();
-        for mut hierarchy in found.list {
-            hierarchy.mount.extend_from_slice(&hierarchy.own);
-            shown.push(Shown::new(&hierarchy.controllers, hierarchy.mount));
+        for hierarchy in found.list {
+            let own = together(&[hierarchy.mount, hierarchy.own]);
+            shown.push(Shown::new(hierarchy.controllers, own));
         }
         (found.is_unified, shown)
     }
@@ -208,29 +203,29 @@ impl Cgroup {
     }
 
     /// The folder in which all processes of the container are found.
-    fn counted(&self) -> Option<&[u8]> {
+    fn counted(&self) -> Option<&'static [u8]> {
         if !self.is_own {
             return None;
         }
         let freezer = self.usable().find(|folder| folder.has(b"freezer"));
-        freezer.or_else(|| self.usable().next()).map(|folder| &*folder.path)
+        freezer.or_else(|| self.usable().next()).map(|folder| folder.path)
     }
 }
 
 impl Shown {
-    fn new(controllers: &[u8], own: Vec<u8>) -> Self {
+    fn new(controllers: &'static [u8], own: &'static [u8]) -> Self {
         let (name, options) = match cut(controllers, b'=') {
-            (_, Some(name)) => (name, [&b"none,"[..], controllers].concat()),
-            _ => (controllers, controllers.to_vec()),
+            (_, Some(name)) => (name, together(&[b"none,", controllers])),
+            _ => (controllers, controllers),
         };
-        let kept = |bytes| keep(bytes).unwrap_or_default();
-        Self { name: kept(name.to_vec()), options: kept(options), own: kept(own) }
+        let kept = |bytes: &[u8]| keep(bytes).unwrap_or_default();
+        Self { name: kept(name), options: kept(options), own: kept(own) }
     }
 }
 
 impl Folder {
     fn has(&self, controller: &[u8]) -> bool {
-        parts(&self.controllers, b',').any(|one| one == controller)
+        parts(self.controllers, b',').any(|one| one == controller)
     }
 }
 
@@ -243,7 +238,7 @@ fn name(wanted: Option<&[u8]>, id: &[u8]) -> Result<Vec<u8>, Error<'static>> {
         return Ok(name);
     };
     let refused = |why, hint| {
-        let on = keep(wanted.to_vec()).unwrap_or_default().to_bytes();
+        let on = keep(wanted).unwrap_or_default().to_bytes();
         Err(Error::new(rare!("linux.cgroupsPath:"), on, Why::Text(why), hint, status::FAILED))
     };
     if !wanted.contains(&b'/') && parts(wanted, b':').count() == 3 {

@@ -28,7 +28,7 @@ impl Cgroup {
             return Ok(None);
         };
         let name: &[u8] = if self.is_unified { b"memory.events" } else { b"memory.oom_control" };
-        let path = Path::new(&folder.path, name);
+        let path = Path::new(folder.path, name);
         let watched = openat(CWD, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .and_then(|file| {
                 if self.is_unified {
@@ -38,7 +38,7 @@ impl Cgroup {
                 let mut line = Text::new();
                 line.push_number(counter.as_raw_fd().unsigned_abs().into());
                 line.push(" ").push_number(file.as_raw_fd().unsigned_abs().into());
-                write(&folder.path, b"cgroup.event_control", line.as_bytes())?;
+                write(folder.path, b"cgroup.event_control", line.as_bytes())?;
                 Ok(Oom { file: counter, killed: None })
             });
         match watched {

@@ -25,7 +25,7 @@ impl Cgroup {
                     Path::new(&folder, b"cgroup.procs").error(rare!("read"), Why::Errno(errno), b"")
                 })?,
             };
-            for line in parts(&lines, b'\n') {
+            for line in parts(lines, b'\n') {
                 // 0 stands for those in other process namespaces.
                 let number = wide_number(line).filter(|number| *number > 0);
                 numbers.extend(number.and_then(|number| u32::try_from(number).ok()));
@@ -76,7 +76,7 @@ impl Cgroup {
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         let Some(folder) = self.freezer() else { return false };
-        self.state(&folder.path) == Some(true)
+        self.state(folder.path) == Some(true)
     }
 
     /// Freezes all processes, or lets them go on; returns when it is so.
@@ -120,7 +120,7 @@ impl Cgroup {
     fn state(&self, path: &[u8]) -> Option<bool> {
         if self.is_unified {
             let lines = read(path, b"cgroup.events").unwrap_or_default();
-            return Some(field(&lines, "frozen") == Some(b"1"));
+            return Some(field(lines, "frozen") == Some(b"1"));
         }
         match read(path, b"freezer.state").unwrap_or_default().trim_ascii() {
             b"FROZEN" => Some(true),

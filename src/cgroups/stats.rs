@@ -46,14 +46,14 @@ impl Cgroup {
         Ok(())
     }
 
-    pub(super) fn file(&self, controller: &[u8], file: &str) -> Vec<u8> {
+    pub(super) fn file(&self, controller: &[u8], file: &str) -> &'static [u8] {
         let folder = self.controlled(controller);
-        folder.map_or_else(Vec::new, |folder| value(&folder.path, file.as_bytes()))
+        folder.map_or(&[], |folder| value(folder.path, file.as_bytes()))
     }
 
     /// A number, which is 0 where there is no such file, or no limit.
     fn number(&self, controller: &[u8], file: &str) -> u64 {
-        wide_number(&self.file(controller, file)).unwrap_or_default()
+        wide_number(self.file(controller, file)).unwrap_or_default()
     }
 
     fn cpu1(&self, text: &mut Text) {
@@ -69,7 +69,7 @@ impl Cgroup {
         );
         // A column for each processor, whose first is its number.
         let mut lists = [Vec::new(), Vec::new(), Vec::new()];
-        for line in parts(&self.file(b"cpuacct", "cpuacct.usage_all"), b'\n').skip(1) {
+        for line in parts(self.file(b"cpuacct", "cpuacct.usage_all"), b'\n').skip(1) {
             let mut columns = parts(line, b' ').skip(1).filter_map(wide_number);
             let (Some(user), Some(kernel)) = (columns.next(), columns.next()) else { continue };
             let [all, kernels, users] = &mut lists;
@@ -84,21 +84,21 @@ impl Cgroup {
             }
             text.push(if list.is_empty() { "[]" } else { "]" });
         }
-        throttling(text, &stat, count(&stat, "throttled_time"));
+        throttling(text, stat, count(stat, "throttled_time"));
     }
 
     fn cpu2(&self, text: &mut Text) {
         let stat = self.file(b"cpu", "cpu.stat");
-        let nanoseconds = |name| count(&stat, name).saturating_mul(1000);
+        let nanoseconds = |name| count(stat, name).saturating_mul(1000);
         let both = [nanoseconds("system_usec"), nanoseconds("user_usec")];
         usage(text, nanoseconds("usage_usec"), both);
-        throttling(text, &stat, nanoseconds("throttled_usec"));
+        throttling(text, stat, nanoseconds("throttled_usec"));
     }
 
     fn memory1(&self, text: &mut Text) {
         let stat = self.file(b"memory", "memory.stat");
         // Version 1 may count what is below apart.
-        let cache = count(&stat, "total_cache").max(count(&stat, "cache"));
+        let cache = count(stat, "total_cache").max(count(stat, "cache"));
         text.push("{\"cache\":").push_number(cache);
         for (name, infix) in
             [("usage", ""), ("swap", "memsw."), ("kernel", "kmem."), ("kernelTCP", "kmem.tcp.")]
@@ -120,24 +120,24 @@ impl Cgroup {
                 ],
             );
         }
-        raw(text, &stat);
+        raw(text, stat);
     }
 
     /// As runc does: swap counts with memory, as it did in version 1, and no limit is the largest number.
     fn memory2(&self, text: &mut Text) {
         let stat = self.file(b"memory", "memory.stat");
         let number = |file| self.number(b"memory", file);
-        let limit = |file| wide_number(&self.file(b"memory", file)).unwrap_or(u64::MAX);
-        let failures = count(&self.file(b"memory", "memory.events"), "max");
+        let limit = |file| wide_number(self.file(b"memory", file)).unwrap_or(u64::MAX);
+        let failures = count(self.file(b"memory", "memory.events"), "max");
         let (used, most) = (number("memory.current"), number("memory.peak"));
         let used_both = used.saturating_add(number("memory.swap.current"));
         let limit_both = limit("memory.max").saturating_add(limit("memory.swap.max"));
-        text.push("{\"cache\":").push_number(count(&stat, "file"));
+        text.push("{\"cache\":").push_number(count(stat, "file"));
         for (name, limit, usage, max, failures) in [
             ("usage", limit("memory.max"), used, most, failures),
             ("swap", limit_both, used_both, 0, 0),
-            ("kernel", 0, count(&stat, "kernel"), 0, 0),
-            ("kernelTCP", 0, count(&stat, "sock"), 0, 0),
+            ("kernel", 0, count(stat, "kernel"), 0, 0),
+            ("kernelTCP", 0, count(stat, "sock"), 0, 0),
         ] {
             text.push(",\"").push(name).push("\":");
             object(
@@ -145,7 +145,7 @@ impl Cgroup {
                 &[("limit", limit), ("usage", usage), ("max", max), ("failcnt", failures)],
             );
         }
-        raw(text, &stat);
+        raw(text, stat);
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
         }
         let controllers = if is_unified { "" } else { "cpu,cpuacct,memory,pids,blkio" };
         let line = format!("{controllers}:{}\0", folder.to_str().unwrap());
-        let line = core::ffi::CStr::from_bytes_until_nul(line.as_bytes()).unwrap();
+        let line = core::ffi::CStr::from_bytes_until_nul(line.leak().as_bytes()).unwrap();
         let mut text = Text::new();
         Cgroup::of(&[line], true).push_stats(&mut text).unwrap();
         fs::remove_dir_all(&folder).unwrap();

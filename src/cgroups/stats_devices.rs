@@ -24,7 +24,7 @@ impl Cgroup {
                 let mut path = Text::new();
                 path.push(infix).push(file);
                 let path = core::str::from_utf8(path.as_bytes()).unwrap_or_default();
-                for line in parts(&self.file(b"blkio", path), b'\n') {
+                for line in parts(self.file(b"blkio", path), b'\n') {
                     let (device, rest) = cut(line, b' ');
                     let (operation, number) = cut(rest.unwrap_or_default(), b' ');
                     if let Some(number) = number.and_then(wide_number) {
@@ -54,7 +54,7 @@ impl Cgroup {
         {
             text.push(if place == 0 { "\"" } else { ",\"" }).push(name).push("\":[");
             let mut is_first = true;
-            for line in parts(&stat, b'\n') {
+            for line in parts(stat, b'\n') {
                 let (device, rest) = cut(line, b' ');
                 for field in parts(rest.unwrap_or_default(), b' ') {
                     let (key, number) = cut(field, b'=');
@@ -85,13 +85,13 @@ impl Cgroup {
             let number = |what: &str| {
                 let mut file = Text::new();
                 file.push("hugetlb.").push_raw(&size).push(what);
-                wide_number(&value(&folder.path, file.as_bytes()))
+                wide_number(value(folder.path, file.as_bytes()))
             };
             let Some(used) = number(usage) else { continue };
             let mut events = Text::new();
             events.push("hugetlb.").push_raw(&size).push(".events");
             let failures = if self.is_unified {
-                count(&read(&folder.path, events.as_bytes()).unwrap_or_default(), "max")
+                count(read(folder.path, events.as_bytes()).unwrap_or_default(), "max")
             } else {
                 number(".failcnt").unwrap_or_default()
             };

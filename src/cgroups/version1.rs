@@ -66,7 +66,7 @@ fn block(all: &mut Changes, block: &BlockIo) {
         all.number("blkio.weight", weight);
         let mut text = Text::new();
         text.push_number(number);
-        all.otherwise(Otherwise::Use("blkio.bfq.weight", text.as_bytes().to_vec()));
+        all.otherwise(Otherwise::Use("blkio.bfq.weight", text.leak()));
     }
     let has_leaf = block.weight_devices.iter().any(|one| asked(one.leaf_weight).is_some());
     all.never(asked(block.leaf_weight).is_some() || has_leaf, "blkio.leaf_weight", NO_MORE);
@@ -75,7 +75,7 @@ fn block(all: &mut Changes, block: &BlockIo) {
             let mut line = device(one.major, one.minor);
             line.push_number(weight.into());
             all.text("blkio.weight_device", line.as_bytes());
-            all.otherwise(Otherwise::Use("blkio.bfq.weight_device", line.as_bytes().to_vec()));
+            all.otherwise(Otherwise::Use("blkio.bfq.weight_device", line.leak()));
         }
     }
     for (file, throttles) in [

@@ -37,7 +37,7 @@ pub fn changes(resources: &Resources<'_>, folder: &[u8]) -> Vec<Change> {
 
 fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
     let number =
-        |file: &[u8]| wide_number(&files::value(folder, file)).and_then(|n| i64::try_from(n).ok());
+        |file: &[u8]| wide_number(files::value(folder, file)).and_then(|n| i64::try_from(n).ok());
     let limit = asked(memory.limit);
     if memory.check_before_update
         && let Some(limit) = limit
@@ -63,9 +63,11 @@ fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
         None => {}
     }
     // Where swap is not counted there is none to be limited.
-    if all.0.last().is_some_and(|last| {
-        last.file == b"memory.swap.max" && matches!(&*last.value, b"max" | b"0")
-    }) {
+    if all
+        .0
+        .last()
+        .is_some_and(|last| last.file == b"memory.swap.max" && matches!(last.value, b"max" | b"0"))
+    {
         all.otherwise(Otherwise::Leave);
     }
     all.limit("memory.low", asked(memory.reservation));
@@ -84,7 +86,7 @@ fn cpu(all: &mut Changes, cpu: &Cpu<'_>, folder: &[u8]) {
             Some(..0) => line.push("max"),
             Some(quota) => line.push_raw(signed(quota).as_bytes()),
             None if now.is_empty() => line.push("max"),
-            None => line.push_raw(cut(&now, b' ').0),
+            None => line.push_raw(cut(now, b' ').0),
         };
         if let Some(period) = period {
             line.push(" ").push_number(period);
@@ -112,7 +114,7 @@ fn block(all: &mut Changes, block: &BlockIo) {
         });
         let [plain, converted] = lines;
         all.text("io.bfq.weight", plain.as_bytes());
-        all.otherwise(Otherwise::Use("io.weight", converted.as_bytes().to_vec()));
+        all.otherwise(Otherwise::Use("io.weight", converted.leak()));
     };
     let mut has_leaf = asked(block.leaf_weight).is_some();
     if let Some(number) = asked(block.weight) {

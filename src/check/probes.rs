@@ -119,11 +119,11 @@ pub fn cgroups() -> (&'static str, &'static [u8]) {
         |path: &CStr| statfs(path).is_ok_and(|found| found.f_type as u64 == CGROUP2_SUPER_MAGIC);
     if is_second(c"/sys/fs/cgroup") {
         let names = read_file(c"/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-        return ("version 2", cut(names.leak(), b'\n').0);
+        return ("version 2", cut(names, b'\n').0);
     }
     let lines = read_file(c"/proc/self/cgroup").unwrap_or_default();
     let mut names = Text::new();
-    for line in parts(&lines, b'\n') {
+    for line in parts(lines, b'\n') {
         let name = cut(cut(line, b':').1.unwrap_or_default(), b':').0;
         if !name.is_empty() {
             names.push(if names.is_empty() { "" } else { " " }).push_name(name);
@@ -141,8 +141,8 @@ pub fn cgroups() -> (&'static str, &'static [u8]) {
 pub fn program(name: &str) -> Option<&'static [u8]> {
     for folder in ["/usr/bin/", "/usr/local/bin/", "/bin/", "/usr/sbin/", "/sbin/"] {
         let mut path = Text::new();
-        path.push(folder).push(name).push("\0");
-        let path = CStr::from_bytes_until_nul(path.leak()).unwrap_or_default();
+        path.push(folder).push(name);
+        let path = path.into_c_str();
         if openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).is_ok() {
             return Some(path.to_bytes());
         }

@@ -197,7 +197,7 @@ impl<'a> Settings<'a> {
             (b"seccomp", Some(b"unconfined")) => self.filter = Some(Filter::None),
             (b"seccomp", Some(b"default")) => self.filter = Some(Filter::Default),
             (b"seccomp", Some(path)) if !path.is_empty() => {
-                self.filter = keep(path.to_vec()).map(Filter::Profile);
+                self.filter = keep(path).map(Filter::Profile);
             }
             (b"mask", Some(paths)) => add_paths(&mut self.masked, paths),
             (b"unmask", Some(paths)) => add_paths(&mut self.unmasked, paths),
@@ -259,10 +259,12 @@ pub fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Option<()> {
         return Some(());
     }
     let range = IdRange::parse(text)?;
-    match map {
-        Some(IdMap::Ranges(ranges)) => ranges.push(range),
-        _ => *map = Some(IdMap::Ranges([range].to_vec())),
-    }
+    let mut ranges = match map {
+        Some(IdMap::Ranges(ranges)) => ranges.to_vec(),
+        _ => Vec::new(),
+    };
+    ranges.push(range);
+    *map = Some(IdMap::Ranges(ranges.leak()));
     Some(())
 }
 
@@ -274,8 +276,7 @@ fn add_capabilities(set: &mut Option<CapabilitySet>, list: &[u8]) -> Option<()> 
 
 /// Paths with colons between them, as Podman has it.
 fn add_paths(paths: &mut Vec<&CStr>, text: &[u8]) {
-    paths
-        .extend(parts(text, b':').filter_map(|path| keep(path.to_vec())).map(|path| path as &CStr));
+    paths.extend(parts(text, b':').filter_map(keep).map(|path| path as &CStr));
 }
 
 fn signed(text: &[u8], range: core::ops::RangeInclusive<i32>) -> Option<i32> {

@@ -93,7 +93,7 @@ impl Join<'_> {
     pub fn parse(text: &CStr) -> Option<Join<'static>> {
         let (name, path) = cut(text.to_bytes(), b'=');
         let path = path.filter(|path| !path.is_empty())?;
-        Some(Join { kind: kind(name)?, path: keep(path.to_vec())? })
+        Some(Join { kind: kind(name)?, path: keep(path)? })
     }
 }
 
@@ -163,14 +163,14 @@ fn offset(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Which ids of the host are known in a user namespace, and as what.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub enum IdMap {
     /// The caller's own, as the user that runs.
     Own,
     /// All that `/etc/subuid` or `/etc/subgid` gives to the caller, behind the caller's own as 0.
     Auto,
     /// These.
-    Ranges(Vec<IdRange>),
+    Ranges(&'static [IdRange]),
 }
 
 /// Ids that follow each other.

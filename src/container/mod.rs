@@ -16,6 +16,7 @@ mod security;
 mod signal;
 mod user;
 
+pub use crate::text::keep;
 pub use attributes::{Attributes, MemoryPolicy, Scheduler};
 pub use hooks::{Hook, Hooks};
 pub use isolation::{ALL, Clocks, IdMap, IdRange, Isolation, Join, KINDS, kinds};
@@ -88,14 +89,4 @@ pub struct Process<'a> {
     pub processors: Option<CpuSet>,
     /// What else it has of its own.
     pub attributes: Attributes<'a>,
-}
-
-/// A copy of `bytes` as a C string that lives until the process ends; None if there is a NUL in it.
-///
-/// A launch makes few of these and needs them until the program ends, so nobody owns them.
-#[must_use]
-pub fn keep(mut bytes: Vec<u8>) -> Option<&'static CStr> {
-    let length = bytes.len();
-    bytes.push(0);
-    CStr::from_bytes_until_nul(bytes.leak()).ok().filter(|string| string.count_bytes() == length)
 }

@@ -176,7 +176,7 @@ impl<'a> Mount<'a> {
 }
 
 fn kept(part: &[u8]) -> Result<&'static CStr, MountError> {
-    keep(part.to_vec()).ok_or(MountError::Form)
+    keep(part).ok_or(MountError::Form)
 }
 
 fn add_setting(settings: &mut Vec<u8>, setting: &[u8]) {

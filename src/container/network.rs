@@ -47,7 +47,7 @@ impl<'a> Network<'a> {
             (b"none", None) => return Some(Network::None),
             (b"host", None) => return Some(Network::Host),
             (b"pasta", None) => return Some(Network::Pasta),
-            (b"ns", Some(path @ [_, ..])) => return keep(path.to_vec()).map(Network::Join),
+            (b"ns", Some(path @ [_, ..])) => return keep(path).map(Network::Join),
             (b"macvlan", _) => LinkKind::Macvlan,
             (b"ipvlan", _) => LinkKind::Ipvlan,
             (b"veth", _) => LinkKind::Veth,
@@ -78,7 +78,7 @@ impl Link<'static> {
         if parent.is_empty() || parent.len() > NAME_BYTES_MAX {
             return None;
         }
-        let parent = keep(parent.to_vec())?;
+        let parent = keep(parent)?;
         let mut link = Self { kind, parent, addresses: Vec::new(), gateways: Vec::new() };
         for option in rest.map(|rest| parts(rest, b',')).into_iter().flatten() {
             match cut(option, b'=') {

@@ -4,7 +4,7 @@
 use super::unpack::reader::{CUT_OFF, Reader, Source};
 use super::unpack::{Entry, Failure, Kind};
 use crate::error::{Error, Object, Operation, Why, status};
-use crate::text::{parts, read_at};
+use crate::text::{parts, read_at, together};
 use alloc::vec::Vec;
 use core::cell::Cell;
 use rustix::fd::BorrowedFd;
@@ -12,13 +12,13 @@ use rustix::fd::BorrowedFd;
 /// A file in an archive, or a link to one.
 pub struct Member {
     /// Its name, without `./` in front.
-    pub name: Vec<u8>,
+    pub name: &'static [u8],
     /// Where its content begins.
     pub start: u64,
     /// How long it is.
     pub bytes: u64,
     /// What it is a link to, if it is one.
-    pub target: Option<Vec<u8>>,
+    pub target: Option<&'static [u8]>,
 }
 
 /// More than any layout has: a layer or two files for each, and some more.
@@ -43,11 +43,11 @@ pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, 
     let mut entry = Entry::default();
     while reader.next(&mut entry).map_err(damaged)? {
         let target = match entry.kind {
-            Kind::Link | Kind::HardLink => Some(entry.target.clone()),
+            Kind::Link | Kind::HardLink => Some(together(&[&entry.target])),
             _ => None,
         };
-        let name = without_dot(&entry.name).to_vec();
-        if members.len() == MEMBERS_MAX || is_deep(&name) || entry.sparse.is_some() {
+        let name = together(&[without_dot(&entry.name)]);
+        if members.len() == MEMBERS_MAX || is_deep(name) || entry.sparse.is_some() {
             return Ok(None);
         }
         if entry.kind == Kind::File || target.is_some() {

@@ -15,7 +15,7 @@ use crate::container::{environment, keep};
 use crate::error::{Cure, Doing, Error, Object, Operation};
 use crate::kernel::caller::Caller;
 use crate::rare::Rare;
-use crate::text::{Text, parts};
+use crate::text::{Text, parts, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -102,7 +102,7 @@ fn folder(variables: &[&CStr], is_root: bool) -> Result<Vec<u8>, Error<'static>>
 /// That it is not known where it would be; open(2).
 pub fn open_base(variables: &[&CStr], is_root: bool) -> Result<Option<OwnedFd>, Error<'static>> {
     let path = base(variables, is_root)?;
-    let name = keep(path.as_bytes().to_vec()).unwrap_or_default();
+    let name = keep(path.as_bytes()).unwrap_or_default();
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match openat(CWD, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => Ok(None),
@@ -130,7 +130,7 @@ impl Cache {
     ) -> Result<Self, Error<'static>> {
         let privileged = matches!(whose, Whose::All { isolated: false });
         let mut path = base(variables, caller.privileged)?;
-        let name = keep(path.as_bytes().to_vec()).unwrap_or_default();
+        let name = keep(path.as_bytes()).unwrap_or_default();
         let ids = whose.name();
         let opened = open_all(path.as_bytes(), caller.user, whose, ids);
         let [layers, kept, runs] = said(opened, &OPEN, name)?;
@@ -150,7 +150,7 @@ impl Cache {
         let mut path = Text::new();
         path.push_raw(self.path.as_bytes()).push("/layers/").push_raw(layer.hex().as_bytes());
         path.push("/").push_raw(FILES.to_bytes());
-        keep(path.as_bytes().to_vec()).unwrap_or_default()
+        path.into_c_str()
     }
 
     /// Where something of a layer is that is being made.
@@ -159,7 +159,7 @@ impl Cache {
         let mut path = Text::new();
         path.push_raw(self.path.as_bytes()).push("/layers/").push_raw(layer.hex().as_bytes());
         path.push(".partial/").push_raw(name.to_bytes());
-        keep(path.as_bytes().to_vec()).unwrap_or_default()
+        path.into_c_str()
     }
 
     /// Holds a layer, so that nobody removes it; None if it is not there.
@@ -234,7 +234,7 @@ impl Whose {
                 name.push("ids-").push_raw(digest.hex().as_bytes().get(..16).unwrap_or_default())
             }
         };
-        keep(name.as_bytes().to_vec()).unwrap_or_default()
+        name.into_c_str()
     }
 }
 
@@ -269,14 +269,14 @@ fn make_for(whose: &Whose, caller: u32, folder: &OwnedFd, name: &CStr) -> Result
 /// Opens a folder by its absolute path, and makes it and what is missing on the way.
 fn open_path(path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let whole = keep(path.to_vec()).ok_or(Errno::INVAL)?;
+    let whole = keep(path).ok_or(Errno::INVAL)?;
     match openat(CWD, whole, flags, Mode::empty()) {
         Err(Errno::NOENT) => {}
         answer => return answer,
     }
     let mut folder = openat(CWD, c"/", flags, Mode::empty())?;
     for part in parts(path, b'/').filter(|part| !part.is_empty()) {
-        let name = keep(part.to_vec()).ok_or(Errno::INVAL)?;
+        let name = keep(part).ok_or(Errno::INVAL)?;
         match mkdirat(&folder, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             // What is there already may lie where nothing can be made.
@@ -292,7 +292,7 @@ fn open_path(path: &[u8]) -> Result<OwnedFd, Errno> {
 pub(super) fn name_of(layer: &Digest, ending: &str) -> &'static CStr {
     let mut name = Text::new();
     name.push_raw(layer.hex().as_bytes()).push(ending);
-    keep(name.as_bytes().to_vec()).unwrap_or_default()
+    name.into_c_str()
 }
 
 /// The message for what failed on something of this name.
@@ -306,7 +306,7 @@ pub(super) fn said<T>(
             Some(Cure::Words(words)) => words.bytes(),
             _ => b"",
         };
-        fault.into_error(name.to_bytes().to_vec().leak(), hint)
+        fault.into_error(together(&[name.to_bytes()]), hint)
     })
 }
 

@@ -41,7 +41,7 @@ pub fn read(top: &'static Object<'static>, name: &[u8]) -> Result<Config, Error<
     }
     let config = object(top, "config");
     let strings = |name| strings(texts(config, name)).ok_or_else(|| wrong(NUL));
-    let string = |name| keep(text(config, name).into()).ok_or_else(|| wrong(NUL));
+    let string = |name| keep(text(config, name)).ok_or_else(|| wrong(NUL));
     let is_said = |text: &&'static CStr| !text.is_empty();
     let stop_signal = string("StopSignal")?;
     let mut defaults = Defaults {
@@ -66,7 +66,7 @@ const NUL: Rare = rare!("there is a NUL in a text of it");
 fn strings(texts: Vec<&str>) -> Option<Vec<&'static CStr>> {
     let mut strings = Vec::new();
     for text in texts {
-        strings.push(keep(text.into())? as &CStr);
+        strings.push(keep(text)? as &CStr);
     }
     Some(strings)
 }

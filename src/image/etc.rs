@@ -1,6 +1,6 @@
 //! Files of an image's /etc, read from its layers before they are a root.
 
-use crate::container::{Layers, Upper, keep};
+use crate::container::{Layers, Upper};
 use crate::kernel::inside;
 use crate::text::Text;
 use alloc::vec::Vec;
@@ -17,12 +17,12 @@ const BYTES_MAX: usize = 4 << 20;
 pub fn read(layers: &Layers<'_>, name: &CStr) -> Option<Vec<u8>> {
     let mut path = Text::new();
     path.push("etc/").push_raw(name.to_bytes());
-    let path = keep(path.as_bytes().to_vec())?;
+    let path = path.into_c_str();
     let mut folders = Vec::new();
     if let Upper::Kept(kept) = layers.upper {
         let mut upper = Text::new();
         upper.push_raw(kept.to_bytes()).push("/upper");
-        folders.push(keep(upper.as_bytes().to_vec())? as &CStr);
+        folders.push(upper.into_c_str());
     }
     folders.extend_from_slice(&layers.lower);
     for folder in folders {
@@ -44,7 +44,7 @@ fn content(found: &OwnedFd) -> Option<Vec<u8>> {
     }
     let mut path = Text::new();
     path.push("/proc/self/fd/").push_number(found.as_raw_fd().unsigned_abs().into());
-    let path = keep(path.as_bytes().to_vec())?;
+    let path = path.into_c_str();
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut content = Vec::new();
     let mut piece = [0; 4096];
@@ -64,7 +64,7 @@ fn hides_lower(layer: &OwnedFd, folder: &CStr) -> bool {
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory);
     let mut path = Text::new();
     path.push_raw(folder.to_bytes()).push("/etc");
-    let path = keep(path.as_bytes().to_vec()).unwrap_or_default();
+    let path = path.into_c_str();
     let is_opaque = |name: &CStr| {
         let mut value = [0; 2];
         matches!(getxattr(path, name, &mut value[..]), Ok(1) if value[0] == b'y')

@@ -5,10 +5,9 @@ use super::cache::{Cache, FILES, said};
 use super::digest::Digest;
 use super::entry::{exists, hold, list, make_and_open, make_folder};
 use super::remove::remove_tree;
-use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::rare::Rare;
-use crate::text::Text;
+use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
@@ -24,7 +23,7 @@ impl Cache {
     pub fn path_of_kept(&self, name: &CStr) -> &'static CStr {
         let mut path = Text::new();
         path.push_raw(self.path.as_bytes()).push("/kept/").push_raw(name.to_bytes());
-        keep(path.as_bytes().to_vec()).unwrap_or_default()
+        path.into_c_str()
     }
 
     /// Where the files of a whole tree that is kept are.
@@ -32,7 +31,7 @@ impl Cache {
     pub fn files_of_kept(&self, name: &CStr) -> &'static CStr {
         let mut path = Text::new();
         path.push_raw(self.path_of_kept(name).to_bytes()).push("/").push_raw(FILES.to_bytes());
-        keep(path.as_bytes().to_vec()).unwrap_or_default()
+        path.into_c_str()
     }
 
     /// Has a place made for what is kept under a name over these layers, unless there is one.
@@ -87,7 +86,7 @@ impl Cache {
 }
 
 fn refused(name: &CStr, why: Rare, hint: &'static [u8]) -> Error<'static> {
-    let name = name.to_bytes().to_vec().leak();
+    let name = together(&[name.to_bytes()]);
     Error::new(DOING, name, Why::Text(why), hint, status::FAILED)
 }
 
@@ -103,7 +102,7 @@ fn chain(layers: &[Digest]) -> &'static CStr {
     }
     let mut name = Text::new();
     name.push(IMAGE).push_raw(Digest::of(&all).hex().as_bytes());
-    keep(name.as_bytes().to_vec()).unwrap_or_default()
+    name.into_c_str()
 }
 
 /// Makes the folders of an overlay over layers of which the topmost is in `top`.

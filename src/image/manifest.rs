@@ -31,7 +31,7 @@ pub struct Image {
 /// A layer of an image.
 pub struct Layer {
     /// Its name in the file; empty if it is the whole file.
-    pub name: Vec<u8>,
+    pub name: &'static [u8],
     /// Of what is in the file; not known in what `docker save` wrote.
     pub digest: Option<Digest>,
     /// Of the archive that it is when it is not compressed; not known of a root filesystem.
@@ -67,7 +67,7 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
     };
     if store.root().is_some() {
         let content = None;
-        let whole = Layer { name: Vec::new(), digest: None, content };
+        let whole = Layer { name: b"", digest: None, content };
         return Ok(Image { layers: [whole].into(), ..Image::default() });
     }
     let candidates = candidates(store, wanted.file.to_bytes())?;
@@ -161,11 +161,11 @@ fn add_index(
                     let name = blob_name(&digest);
                     return Err(named(
                         rare!("read"),
-                        &name,
+                        name,
                         Why::Text(rare!("too many indexes in each other")),
                     ));
                 }
-                let inner = load(store, &blob_name(&digest), Some(digest))?;
+                let inner = load(store, blob_name(&digest), Some(digest))?;
                 add_index(store, inner, &names, depth - 1, found)?;
             }
             ""
@@ -273,7 +273,7 @@ fn absent<'a>(wanted: &ImageFile<'a>, why: Rare, candidates: &[Candidate], say: 
 
 fn read_oci(store: &Store, digest: Digest) -> Result<Image, Error<'static>> {
     let name = blob_name(&digest);
-    let manifest = load(store, &name, Some(digest))?;
+    let manifest = load(store, name, Some(digest))?;
     let config = object(manifest, "config");
     match text(config, "mediaType") {
         ""
@@ -282,14 +282,14 @@ fn read_oci(store: &Store, digest: Digest) -> Result<Image, Error<'static>> {
         _ => {
             return Err(named(
                 rare!("read"),
-                &name,
+                name,
                 Why::Text(rare!("it is an artifact, and not an image")),
             ));
         }
     }
     let digest = digest_of(config)?;
     let config = blob_name(&digest);
-    let config = config::read(load(store, &config, Some(digest))?, &config)?;
+    let config = config::read(load(store, config, Some(digest))?, config)?;
     let mut layers = Vec::new();
     for (index, layer) in list(manifest, "layers").iter().enumerate() {
         let digest = digest_of(as_object(Some(layer)))?;
@@ -308,7 +308,7 @@ fn read_docker(store: &Store, entry: &'static Object<'static>) -> Result<Image, 
     let mut layers = Vec::new();
     for (index, name) in texts(entry, "Layers").into_iter().enumerate() {
         let content = config.layers.get(index).copied();
-        layers.push(Layer { name: name.as_bytes().to_vec(), digest: None, content });
+        layers.push(Layer { name: name.as_bytes(), digest: None, content });
     }
     Ok(Image { config, layers })
 }
@@ -324,10 +324,10 @@ fn digest_of(descriptor: &Object<'_>) -> Result<Digest, Error<'static>> {
     Digest::parse(typed).ok_or_else(|| named(rare!("read the digest"), typed, why))
 }
 
-fn blob_name(digest: &Digest) -> Vec<u8> {
+fn blob_name(digest: &Digest) -> &'static [u8] {
     let mut name = Text::new();
     name.push("blobs/sha256/").push_name(digest.hex().as_bytes());
-    name.as_bytes().to_vec()
+    name.leak()
 }
 
 /// Reads an object of the image's, which has to have this digest.
@@ -337,7 +337,7 @@ fn load(
     digest: Option<Digest>,
 ) -> Result<&'static Object<'static>, Error<'static>> {
     let text = store.read(name)?;
-    if digest.is_some_and(|digest| Digest::of(&text) != digest) {
+    if digest.is_some_and(|digest| Digest::of(text) != digest) {
         return Err(named(rare!("read"), name, Why::Text(rare!("its content has another digest"))));
     }
     match value(text)? {
@@ -347,8 +347,8 @@ fn load(
 }
 
 /// What is read from an image is needed until the program ends, as the command line is.
-fn value(text: Vec<u8>) -> Result<&'static Value<'static>, Error<'static>> {
-    Ok(Box::leak(Box::new(json::parse(text.leak(), rare!("read the image,"))?)))
+fn value(text: &'static [u8]) -> Result<&'static Value<'static>, Error<'static>> {
+    Ok(Box::leak(Box::new(json::parse(text, rare!("read the image,"))?)))
 }
 
 #[cfg(test)]

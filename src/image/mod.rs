@@ -165,9 +165,9 @@ impl Opened {
     ) -> Result<(), Error<'static>> {
         let content = match self.store.root() {
             Some(whole) => whole,
-            None => self.store.get(&part.name)?,
+            None => self.store.get(part.name)?,
         };
-        let name = if part.name.is_empty() { b"the root filesystem" } else { &*part.name };
+        let name = if part.name.is_empty() { b"the root filesystem" } else { part.name };
         let blob = Blob {
             file: content.as_fd(),
             start: content.start,

@@ -6,7 +6,7 @@ use super::remove::remove_tree;
 use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::rare::Rare;
-use crate::text::Text;
+use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
@@ -76,7 +76,7 @@ pub fn prune(cache: &OwnedFd, kept: Option<&CStr>) -> Result<Pruned, Error<'stat
 }
 
 fn refused(name: &CStr, why: Rare) -> Error<'static> {
-    let name = name.to_bytes().to_vec().leak();
+    let name = together(&[name.to_bytes()]);
     Error::new(rare!("remove what is kept as"), name, Why::Text(why), b"", status::FAILED)
 }
 
@@ -84,7 +84,7 @@ fn refused(name: &CStr, why: Rare) -> Error<'static> {
 fn names(folder: &OwnedFd) -> Result<Vec<&'static CStr>, Errno> {
     let mut names: Vec<&CStr> = Vec::new();
     list(folder, |name| {
-        names.extend(keep(name.to_bytes().to_vec()).map(|name| name as &CStr));
+        names.extend(keep(name.to_bytes()).map(|name| name as &CStr));
         Ok(())
     })?;
     Ok(names)
@@ -105,7 +105,7 @@ fn remove(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
     if !name.to_bytes().ends_with(PARTIAL) {
         partial.push_raw(PARTIAL);
     }
-    let partial = keep(partial.as_bytes().to_vec()).ok_or(Errno::INVAL)?;
+    let partial = partial.into_c_str();
     match renameat(folder, name, folder, partial) {
         // A run that was killed has left one of this name.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {

@@ -89,8 +89,8 @@ fn move_up(folder: &OwnedFd, name: &CStr, top: &OwnedFd, moved: &mut u64) -> Res
     loop {
         *moved += 1;
         let mut number = Text::new();
-        number.push("removed-").push_number(*moved).push("\0");
-        let free = CStr::from_bytes_until_nul(number.as_bytes()).unwrap_or_default();
+        number.push("removed-").push_number(*moved);
+        let free = number.into_c_str();
         // A name that is taken by a directory with something in it, or by a file.
         match renameat(folder, name, top, free) {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}

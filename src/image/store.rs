@@ -5,7 +5,7 @@ use super::archive::{Member, READ, members, without_dot};
 use super::digest::Digest;
 use crate::error::{Cure, Doing, Error, Object, Operation, Why, status};
 use crate::rare::Rare;
-use crate::text::read_at;
+use crate::text::{keep, read_at, together};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -151,9 +151,7 @@ impl Store {
     }
 
     fn open_below(&self, name: &[u8]) -> Result<Content<'_>, Errno> {
-        let mut path = without_dot(name).to_vec();
-        path.push(0);
-        let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
+        let path = keep(without_dot(name)).ok_or(Errno::INVAL)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let below = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let opened = match openat2(&self.file, path, flags, Mode::empty(), below) {
@@ -171,15 +169,15 @@ impl Store {
     }
 
     fn find_member(&self, members: &[Member], name: &[u8]) -> Option<Content<'_>> {
-        let mut name = without_dot(name).to_vec();
+        let mut name = without_dot(name);
         for _ in 0..LINKS_MAX {
             // As when it is unpacked, the last of a name counts.
             let member = members.iter().rev().find(|member| member.name == name)?;
-            let Some(target) = &member.target else {
+            let Some(target) = member.target else {
                 let file = Held::Store(self.file.as_fd());
                 return Some(Content { file, start: member.start, bytes: member.bytes });
             };
-            name = beside(&name, target);
+            name = beside(name, target);
         }
         None
     }
@@ -199,13 +197,13 @@ impl Store {
     /// # Errors
     ///
     /// It is not, or it is too long, or cut off.
-    pub fn read(&self, name: &[u8]) -> Result<Vec<u8>, Error<'static>> {
+    pub fn read(&self, name: &[u8]) -> Result<&'static [u8], Error<'static>> {
         let content = self.get(name)?;
         if content.bytes > TEXT_BYTES_MAX {
             return Err(named(rare!("read"), name, Why::Text(rare!("it is too long"))));
         }
-        let mut text = vec![0; content.bytes as usize];
-        let filled = read_at(content.as_fd(), content.start, &mut text).doing(&READ);
+        let text = vec![0; content.bytes as usize].leak();
+        let filled = read_at(content.as_fd(), content.start, text).doing(&READ);
         let filled = filled.map_err(|fault| named(rare!("read"), name, Why::Errno(fault.errno)))?;
         if filled < text.len() {
             return Err(named(rare!("read"), name, Why::Text(rare!("it is cut off"))));
@@ -215,7 +213,7 @@ impl Store {
 }
 
 /// The name that a link at `name` leads to.
-fn beside(name: &[u8], target: &[u8]) -> Vec<u8> {
+fn beside(name: &[u8], target: &[u8]) -> &'static [u8] {
     let folder = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let mut path = name.get(..folder).unwrap_or_default().to_vec();
     for part in crate::text::parts(target, b'/') {
@@ -233,13 +231,13 @@ fn beside(name: &[u8], target: &[u8]) -> Vec<u8> {
             }
         }
     }
-    path
+    path.leak()
 }
 
 /// An error about something in the image.
 #[must_use]
 pub fn named(doing: Rare, name: &[u8], why: Why<'static>) -> Error<'static> {
-    Error::new(doing, name.to_vec().leak(), why, b"", status::FAILED)
+    Error::new(doing, together(&[name]), why, b"", status::FAILED)
 }
 
 const GZIP: &[u8] = b"\x1f\x8b";

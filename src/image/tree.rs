@@ -46,7 +46,7 @@ impl<'a> Output<'a> {
             let mut partial = Text::new();
             partial.push(".").push_raw(last.to_bytes()).push(".partial-");
             partial.push_number(getpid().as_raw_nonzero().get().unsigned_abs().into());
-            let partial = keep(partial.as_bytes().to_vec()).unwrap_or_default();
+            let partial = partial.into_c_str();
             let output = Self { name, folder, last, partial };
             output.check()?;
             Ok(output)
@@ -105,7 +105,7 @@ fn split(path: &CStr) -> Result<(&'static CStr, &'static CStr), Errno> {
         return Err(Errno::EXIST);
     }
     let folder = if folder.is_empty() { b"." } else { folder };
-    let both = keep(folder.to_vec()).zip(keep(last.to_vec()));
+    let both = keep(folder).zip(keep(last));
     both.map(|(folder, last)| (folder as &CStr, last as &CStr)).ok_or(Errno::INVAL)
 }
 

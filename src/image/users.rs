@@ -4,7 +4,7 @@
 use crate::container::{User, number};
 use crate::error::{Error, Why, status};
 use crate::rare::Rare;
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, together};
 use alloc::vec::Vec;
 use rustix::process::Gid;
 
@@ -111,7 +111,7 @@ fn add_groups(account: &Account<'_>, lines: &[u8], groups: &mut Vec<Gid>) {
 
 fn unknown(doing: Rare, name: &[u8], why: Rare) -> Error<'static> {
     let hint = rare!("numbers need no names: --user UID[:GID]").bytes();
-    Error::new(doing, name.to_vec().leak(), Why::Text(why), hint, status::FAILED)
+    Error::new(doing, together(&[name]), Why::Text(why), hint, status::FAILED)
 }
 
 #[cfg(test)]

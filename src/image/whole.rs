@@ -6,7 +6,6 @@ use super::cache::{Cache, FILES, said};
 use super::entry::{hold, make_and_open, make_folder};
 use super::remove::remove_tree;
 use super::unpack::Owners;
-use crate::container::keep;
 use crate::error::{Error, Object, Operation};
 use crate::text::Text;
 use core::ffi::CStr;
@@ -38,8 +37,7 @@ impl Tree {
         let mut path = Text::new();
         path.push_raw(cache.path.as_bytes()).push("/runs/").push_raw(name.as_bytes()).push("/");
         path.push_raw(FILES.to_bytes());
-        let [name, path] = [name, path].map(|text| keep(text.as_bytes().to_vec()));
-        let (name, path) = (name.unwrap_or_default(), path.unwrap_or_default());
+        let (name, path) = (name.into_c_str(), path.into_c_str());
         let held = make_folder(&cache.runs, name)
             .and_then(|()| hold(&cache.runs, name, FlockOperation::LockExclusive));
         let held = held.and_then(|held| held.ok_or(Errno::NOENT));

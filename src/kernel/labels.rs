@@ -76,5 +76,5 @@ pub fn has_apparmor() -> bool {
 #[must_use]
 pub fn has_selinux() -> bool {
     let known = read_file(c"/proc/filesystems").unwrap_or_default();
-    parts(&known, b'\n').any(|line| line == b"nodev\tselinuxfs")
+    parts(known, b'\n').any(|line| line == b"nodev\tselinuxfs")
 }

@@ -128,7 +128,7 @@ pub fn is_there(privileged: bool, kernel: (u16, u16)) -> Option<bool> {
         return Some(can_be_made());
     }
     let known = read_file(c"/proc/filesystems").unwrap_or_default();
-    let is_known = parts(&known, b'\n').any(|line| line == b"nodev\toverlay");
+    let is_known = parts(known, b'\n').any(|line| line == b"nodev\toverlay");
     if kernel < (5, 11) { Some(false) } else { is_known.then_some(true) }
 }
 

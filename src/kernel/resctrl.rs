@@ -58,7 +58,7 @@ static SHARE: Operation = Operation {
 /// `ENODEV`: there is none.
 pub fn open() -> Result<OwnedFd, Fault> {
     let mounts = read_file(c"/proc/self/mountinfo").doing(&FIND)?;
-    let mut place = mount_point(&mounts).ok_or(Errno::NODEV).doing(&FIND)?.to_vec();
+    let mut place = mount_point(mounts).ok_or(Errno::NODEV).doing(&FIND)?.to_vec();
     place.push(0);
     let place = CStr::from_bytes_until_nul(&place).unwrap_or_default();
     openat(CWD, place, FOLDER, Mode::empty()).doing(&FIND)

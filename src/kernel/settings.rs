@@ -4,6 +4,7 @@
 use crate::text::{Text, cut, parts, read_start};
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
@@ -114,21 +115,30 @@ fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
 /// More than any file that is read here.
 const BYTES_MAX: usize = 1 << 22;
 
-/// Reads a file whole.
+/// Reads a file whole; what is in it is kept until the process ends.
 ///
 /// # Errors
 ///
 /// open(2), read(2); `EFBIG` for one that cannot be meant.
 #[inline(never)]
-pub fn read_file(path: &CStr) -> Result<Vec<u8>, Errno> {
+pub fn read_file(path: &CStr) -> Result<&'static [u8], Errno> {
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    read_whole(file.as_fd())
+}
+
+/// Reads what there is to read from an open file, likewise.
+///
+/// # Errors
+///
+/// read(2); `EFBIG`.
+pub fn read_whole(file: BorrowedFd<'_>) -> Result<&'static [u8], Errno> {
     let mut content = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        let length = retry_on_intr(|| rustix::io::read(&file, &mut piece))?;
+        let length = retry_on_intr(|| rustix::io::read(file, &mut piece))?;
         content.extend_from_slice(piece.get(..length).unwrap_or_default());
         match length {
-            0 => return Ok(content),
+            0 => return Ok(content.leak()),
             _ if content.len() > BYTES_MAX => return Err(Errno::FBIG),
             _ => {}
         }

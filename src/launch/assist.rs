@@ -86,7 +86,7 @@ fn connect(link: &Link<'_>, child: Pid) -> Result<(), Fault> {
 fn cable_of(child: Pid) -> &'static CStr {
     let mut here = Text::new();
     here.push("mc").push_number(number_of(child));
-    keep(here.as_bytes().to_vec()).unwrap_or_default()
+    here.into_c_str()
 }
 
 /// Takes back what would otherwise be there for some moments after the program's end.
@@ -148,9 +148,9 @@ fn run_helper(
     let mut number = Text::new();
     number.push_number(number_of(child));
     let mut words = [name].to_vec();
-    words.extend(keep(number.as_bytes().to_vec()));
+    words.push(number.into_c_str());
     for word in lines.split(|byte| matches!(byte, b' ' | b'\n')).filter(|word| !word.is_empty()) {
-        words.extend(keep(word.to_vec()));
+        words.extend(keep(word));
     }
     let failed = |why, hint: Text| {
         Error::new(rare!("map ids with"), name.to_bytes(), why, hint.leak(), status::FAILED)

@@ -7,7 +7,7 @@
 
 use super::wait::{self, Program};
 use super::{CLONE, Failure, Life, WAIT, number_of};
-use crate::container::{keep, number, signal};
+use crate::container::{number, signal};
 use crate::error::{Doing, status};
 use crate::kernel::process;
 use crate::plan::Stage;
@@ -62,7 +62,7 @@ pub(super) fn run<'a>(
 fn word(number: u64) -> &'static CStr {
     let mut text = Text::new();
     text.push_number(number);
-    keep(text.as_bytes().to_vec()).unwrap_or_default()
+    text.into_c_str()
 }
 
 /// The program that this process was executed for, to stay as process 1.

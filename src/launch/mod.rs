@@ -19,7 +19,6 @@ pub mod told;
 pub mod wait;
 pub mod worker;
 
-use crate::container::keep;
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, status};
 use crate::kernel::execute::execute;
 use crate::kernel::identity::Parent;
@@ -146,7 +145,7 @@ fn number_of(process: Pid) -> u64 {
 fn name_of(process: Pid, name: &str) -> &'static CStr {
     let mut path = Text::new();
     path.push("/proc/").push_number(number_of(process)).push("/").push(name);
-    keep(path.as_bytes().to_vec()).unwrap_or_default()
+    path.into_c_str()
 }
 
 /// What the child leaves to the launcher, wherever its memory is.

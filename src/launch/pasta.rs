@@ -4,7 +4,7 @@
 use super::assist::run;
 use super::guard::Guard;
 use super::number_of;
-use crate::container::{keep, number};
+use crate::container::number;
 use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
 use crate::sys::signals::Before;
@@ -48,7 +48,7 @@ impl Pasta {
             // Or else it would become nobody, who may not enter the namespace.
             words.extend_from_slice(&[c"--runas", c"0"]);
         }
-        words.extend(keep(number.as_bytes().to_vec()));
+        words.push(number.into_c_str());
         set_child_subreaper(Some(getpid())).map_err(Why::Errno)?;
         let ended = run(&PATHS, &words, signals);
         set_child_subreaper(None).map_err(Why::Errno)?;
@@ -63,9 +63,9 @@ impl Pasta {
     fn find(child: Pid) -> Result<Self, Errno> {
         let mut path = Text::new();
         path.push("/proc/self/task/").push_number(number_of(getpid())).push("/children");
-        let children = read_file(keep(path.as_bytes().to_vec()).unwrap_or_default())?;
+        let children = read_file(path.into_c_str())?;
         let is_other = |process: &Pid| *process != child;
-        let numbers = parts(&children, b' ').filter_map(number);
+        let numbers = parts(children, b' ').filter_map(number);
         let process = numbers.filter_map(|number| Pid::from_raw(number as i32)).find(is_other);
         let process = process.ok_or(Errno::SRCH)?;
         let file = pidfd_open(process, PidfdFlags::empty())?;

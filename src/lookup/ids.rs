@@ -28,14 +28,14 @@ pub fn auto(users: &mut IdMap, groups: &mut IdMap, caller: Caller) -> Result<(),
 /// then root inside.
 fn ranges(path: &'static CStr, own: u32, caller: Caller) -> Result<IdMap, Error<'static>> {
     let users = read_file(c"/etc/passwd").unwrap_or_default();
-    let name = name_of(&users, caller.user);
+    let name = name_of(users, caller.user);
     let mut ranges = Vec::new();
     if !caller.privileged {
         ranges.push(IdRange { inside: 0, outside: own, count: 1 });
     }
     let first = ranges.len();
     let lines = read_file(path).unwrap_or_default();
-    add_ranges(&mut ranges, &lines, name, caller.user);
+    add_ranges(&mut ranges, lines, name, caller.user);
     if ranges.len() == first {
         let mut hint = Text::new();
         hint.say(rare!("as root, add a line such as ")).push_name(name.unwrap_or(b"USER"));
@@ -46,7 +46,7 @@ fn ranges(path: &'static CStr, own: u32, caller: Caller) -> Result<IdMap, Error<
         let doing = rare!("map the ids of");
         return Err(Error::new(doing, path.to_bytes(), why, hint.leak(), status::FAILED));
     }
-    Ok(IdMap::Ranges(ranges))
+    Ok(IdMap::Ranges(ranges.leak()))
 }
 
 /// Whether the caller has ranges of both kinds.
@@ -61,7 +61,7 @@ pub fn subordinate_ids(path: &CStr, caller: Caller) -> u64 {
     let users = read_file(c"/etc/passwd").unwrap_or_default();
     let lines = read_file(path).unwrap_or_default();
     let mut ranges = Vec::new();
-    add_ranges(&mut ranges, &lines, name_of(&users, caller.user), caller.user);
+    add_ranges(&mut ranges, lines, name_of(users, caller.user), caller.user);
     ranges.iter().map(|range| u64::from(range.count)).sum()
 }
 

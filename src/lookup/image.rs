@@ -3,9 +3,7 @@
 
 use super::ids::{auto, has_ranges};
 use crate::cli::{Purpose, Wanted};
-use crate::container::{
-    Container, IdMap, IdRange, Isolation, Layers, Source, Upper, environment, keep,
-};
+use crate::container::{Container, IdMap, IdRange, Isolation, Layers, Source, Upper, environment};
 use crate::error::{Error, Why, status};
 use crate::image::cache::{Cache, Whose, open_base};
 use crate::image::digest::Digest;
@@ -178,9 +176,8 @@ fn files_of(isolation: &mut Isolation<'_>, caller: Caller) -> Result<Files, Erro
     let has_users = isolation.namespaces.contains(Namespaces::USER) || !caller.privileged;
     let is_unsaid = matches!((&isolation.users, &isolation.groups), (IdMap::Own, IdMap::Own));
     if is_unsaid && has_users && caller.privileged {
-        let all = [IdRange { inside: 0, outside: 0, count: u32::MAX }];
-        isolation.users = IdMap::Ranges(all.into());
-        isolation.groups = IdMap::Ranges(all.into());
+        isolation.users = IdMap::Ranges(&[IdRange { inside: 0, outside: 0, count: u32::MAX }]);
+        isolation.groups = isolation.users;
         return Ok(Files { cache: Whose::All { isolated: true }, ids: Ids::NONE });
     }
     if is_unsaid && has_users && has_helpers() && has_ranges(caller) {
@@ -253,8 +250,7 @@ fn set_user<'a>(
     if !has_home {
         let mut home = Text::new();
         home.push("HOME=").push_raw(found.home.unwrap_or(b"/"));
-        let home = keep(home.as_bytes().to_vec());
-        process.environment.extend(home.map(|home| home as &CStr));
+        process.environment.push(home.into_c_str());
     }
     Ok(())
 }
@@ -293,7 +289,7 @@ pub fn prune(
     if !caller.privileged && has_helpers() && has_ranges(caller) {
         map = IdMap::Auto;
     }
-    let (mut users, mut groups) = (map.clone(), map);
+    let (mut users, mut groups) = (map, map);
     let files = if caller.privileged {
         Files { cache: Whose::All { isolated: false }, ids: Ids::NONE }
     } else {

@@ -44,7 +44,7 @@ pub fn filters<'a>(security: &Security<'a>, caller: Caller) -> Result<Vec<Progra
             forbids_users = !capabilities.contains(CapabilitySet::SYS_ADMIN);
             programs.push(program(&Profile::builtin(&host))?);
         }
-        Filter::Profile(path) => programs.push(program(&json::parse(&content(path)?, &host)?)?),
+        Filter::Profile(path) => programs.push(program(&json::parse(content(path)?, &host)?)?),
     }
     if security.no_nested_users && !forbids_users {
         programs.push(program(&Profile::no_nested_userns())?);
@@ -62,7 +62,7 @@ pub fn program(profile: &Profile) -> Result<Program, Error<'static>> {
     Ok(Program { instructions, flags: Flags::NONE.and(profile.flags), listens: false })
 }
 
-fn content(path: &CStr) -> Result<Vec<u8>, Error<'_>> {
+fn content(path: &CStr) -> Result<&'static [u8], Error<'_>> {
     let content = read_file(path).doing(&READ);
     content.map_err(|fault| fault.into_error(path.to_bytes(), b""))
 }

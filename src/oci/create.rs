@@ -162,7 +162,7 @@ fn read(runtime: &Runtime<'_>) -> Result<Bundle, Error<'static>> {
         };
         fault.into_error(file.to_bytes(), hint)
     };
-    let bytes: &'static [u8] = read_file(file).doing(&READ).map_err(failed)?.leak();
+    let bytes: &'static [u8] = read_file(file).doing(&READ).map_err(failed)?;
     let config = config::parse(bytes, bundle, runtime.caller)?;
     let config = Box::leak(Box::new(config));
     check(config)?;

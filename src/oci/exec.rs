@@ -163,7 +163,7 @@ fn read(
         let file = absolute(file)?;
         let bytes = read_file(file).doing(&READ);
         let bytes = bytes.map_err(|fault| fault.into_error(file.to_bytes(), b""))?;
-        config::replace_process(bytes.leak(), &mut config.container)?;
+        config::replace_process(bytes, &mut config.container)?;
     } else {
         let words = typed.words.get(1..).unwrap_or_default();
         config.container.process.command =

@@ -261,8 +261,7 @@ impl Folder {
     ///
     /// open(2), read(2).
     pub fn read(&self, name: &CStr) -> Result<&'static [u8], Errno> {
-        let content = read_file(joined(&[self.path.to_bytes(), b"/", name.to_bytes()]))?;
-        Ok(content.leak())
+        read_file(joined(&[self.path.to_bytes(), b"/", name.to_bytes()]))
     }
 
     /// Whether it has a file of this name.

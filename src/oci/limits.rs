@@ -9,12 +9,11 @@ use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
 use crate::error::{Doing, Error, Object, Operation, Why};
 use crate::kernel::resctrl;
-use crate::kernel::settings::read_file;
+use crate::kernel::settings::{read_file, read_whole};
 use crate::sys::files::standard_input;
 use crate::text::wide_number;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::io::{Errno, read, retry_on_intr};
 
 static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
@@ -65,10 +64,10 @@ pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let schemata = schemata(runtime)?;
     let resources = match runtime.typed.value(Name::Resources) {
         Some(file) => {
-            let bytes = if file == c"-" { read_all() } else { read_file(file) };
+            let bytes = if file == c"-" { read_whole(standard_input()) } else { read_file(file) };
             let on = super::text::joined(&[file.to_bytes()]).to_bytes();
             let bytes = bytes.doing(&READ).map_err(|fault| fault.into_error(on, b""))?;
-            config::resources(bytes.leak())?
+            config::resources(bytes)?
         }
         None => typed(runtime)?,
     };
@@ -113,23 +112,6 @@ fn share(
     };
     let name = wanted.class.unwrap_or(folder.id);
     resctrl::change(&root, name, schemata).map_err(|fault| fault.into_error(name.to_bytes(), b""))
-}
-
-/// As long as a list of limits can be meant to be.
-const BYTES_MAX: usize = 1 << 20;
-
-fn read_all() -> Result<Vec<u8>, Errno> {
-    let mut content = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        let length = retry_on_intr(|| read(standard_input(), &mut piece))?;
-        content.extend_from_slice(piece.get(..length).unwrap_or_default());
-        match length {
-            0 => return Ok(content),
-            _ if content.len() > BYTES_MAX => return Err(Errno::FBIG),
-            _ => {}
-        }
-    }
 }
 
 /// The limits that options name.

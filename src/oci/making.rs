@@ -148,7 +148,7 @@ impl Making<'_> {
                 IdMap::Ranges(ranges) => ids::lines(ranges),
                 _ => b"",
             };
-            if !words(said).eq(words(&present)) {
+            if !words(said).eq(words(present)) {
                 let why = Why::Text(rare!("the user namespace that is joined has others"));
                 return Err(Error::new(rare!("config.json:"), name.as_bytes(), why, b"", FAILED));
             }

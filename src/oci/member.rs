@@ -3,7 +3,6 @@
 
 use crate::kernel::settings::read_file;
 use crate::text::{Text, parts, wide_number};
-use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -62,9 +61,8 @@ impl Member {
 /// A process's state, and when it started.
 fn stat(process: u32) -> Result<(u8, u64), Errno> {
     let mut path = Text::new();
-    path.push("/proc/").push_number(process.into()).push("/stat\0");
-    let path = CStr::from_bytes_until_nul(path.as_bytes()).unwrap_or_default();
-    read(&read_file(path)?).ok_or(Errno::INVAL)
+    path.push("/proc/").push_number(process.into()).push("/stat");
+    read(read_file(path.into_c_str())?).ok_or(Errno::INVAL)
 }
 
 fn read(line: &[u8]) -> Option<(u8, u64)> {

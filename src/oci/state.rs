@@ -144,7 +144,7 @@ impl State {
         let value = &*Box::leak(Box::new(value));
         let object = json::as_object(Some(value));
         let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
-        let path = |name| keep(json::text(object, name).as_bytes().to_vec()).unwrap_or_default();
+        let path = |name| keep(json::text(object, name)).unwrap_or_default();
         let mut state = Self {
             member: Member { number: number("pid") as u32, started: number("started") },
             version: json::text(object, "ociVersion"),
@@ -158,7 +158,7 @@ impl State {
             annotations: Vec::new(),
         };
         for path in json::texts(object, "cgroup") {
-            state.cgroup.extend(keep(path.as_bytes().to_vec()));
+            state.cgroup.extend(keep(path));
         }
         for (name, value) in json::object(object, "annotations") {
             state.annotations.push((name, as_str(value).unwrap_or_default()));
@@ -207,7 +207,7 @@ pub fn owner_name(user: u32) -> Text {
     let users = crate::kernel::settings::read_file(c"/etc/passwd").unwrap_or_default();
     let mut number = Text::new();
     number.push_number(user.into());
-    for line in parts(&users, b'\n') {
+    for line in parts(users, b'\n') {
         let (name, rest) = cut(line, b':');
         let rest = cut(rest.unwrap_or_default(), b':').1.unwrap_or_default();
         if cut(rest, b':').0 == number.as_bytes() {

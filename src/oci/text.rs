@@ -1,19 +1,18 @@
 //! Paths that are put together, and kept until the process ends.
 
-use crate::container::keep;
 use crate::error::{Error, Why};
 use crate::sys::files::working_directory;
-use alloc::vec::Vec;
+use crate::text::Text;
 use core::ffi::CStr;
 
 /// The parts one behind the other.
 #[must_use]
 pub fn joined(parts: &[&[u8]]) -> &'static CStr {
-    let mut bytes = Vec::with_capacity(64);
+    let mut text = Text::new();
     for part in parts {
-        bytes.extend_from_slice(part);
+        text.push_raw(part);
     }
-    keep(bytes).unwrap_or_default()
+    text.into_c_str()
 }
 
 /// The path from `/` on; a relative one begins at the caller's working directory.

@@ -24,7 +24,7 @@ pub fn ranges(map: &IdMap, inside: u32, caller: u32) -> &'static [u8] {
 pub fn is_own(map: &IdMap, caller: u32) -> bool {
     match map {
         IdMap::Ranges(ranges) => {
-            matches!(&**ranges, [range] if range.count == 1 && range.outside == caller)
+            matches!(ranges, [range] if range.count == 1 && range.outside == caller)
         }
         _ => true,
     }

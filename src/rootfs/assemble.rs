@@ -6,8 +6,7 @@ use super::copy::{Place, make_like, times};
 use super::tree::{Folder, Node, What, look_at, terminated};
 use crate::error::{Error, Why, status};
 use crate::rare::Rare;
-use crate::text::Text;
-use alloc::ffi::CString;
+use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -52,7 +51,7 @@ fn make_folder(
 }
 
 struct Assembly {
-    temporary: CString,
+    temporary: &'static CStr,
     /// Where on this system we are.
     path: Vec<u8>,
 }
@@ -62,7 +61,7 @@ impl Assembly {
         for node in &folder.nodes {
             let length = self.path.len();
             self.path.push(b'/');
-            self.path.extend_from_slice(&node.name);
+            self.path.extend_from_slice(node.name);
             self.make(into, node)?;
             self.path.truncate(length);
         }
@@ -70,8 +69,8 @@ impl Assembly {
     }
 
     fn make(&mut self, folder: BorrowedFd<'_>, node: &Node) -> Result<(), Error<'static>> {
-        let name = &*terminated(&node.name).unwrap_or_default();
-        let place = Place { folder, name, temporary: &self.temporary };
+        let name = terminated(node.name).unwrap_or_default();
+        let place = Place { folder, name, temporary: self.temporary };
         let made = match &node.what {
             What::Folder(inner) => {
                 // Nobody looks into one that is not as it will be.
@@ -107,7 +106,7 @@ impl Assembly {
         }
         let like = self.like()?;
         place.put(|| {
-            symlinkat(&*terminated(target)?, folder, temporary)?;
+            symlinkat(terminated(target)?, folder, temporary)?;
             set_owner(folder, temporary, &like);
             utimensat(folder, temporary, &times(&like), AtFlags::SYMLINK_NOFOLLOW)
         })
@@ -121,7 +120,7 @@ impl Assembly {
             _ => {}
         }
         if kind == FileType::RegularFile {
-            return place.copy(&terminated(&self.path)?);
+            return place.copy(terminated(&self.path)?);
         }
         let like = self.like()?;
         place.put(|| {
@@ -133,7 +132,7 @@ impl Assembly {
     }
 
     fn like(&self) -> Result<Stat, Errno> {
-        statat(CWD, &*terminated(&self.path)?, AtFlags::SYMLINK_NOFOLLOW)
+        statat(CWD, terminated(&self.path)?, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     fn failed(&self, doing: Rare, errno: Errno) -> Error<'static> {
@@ -153,7 +152,7 @@ impl Assembly {
 }
 
 fn failed(doing: Rare, path: &[u8], errno: Errno) -> Error<'static> {
-    Error::new(doing, path.to_vec().leak(), Why::Errno(errno), b"", status::FAILED)
+    Error::new(doing, together(&[path]), Why::Errno(errno), b"", status::FAILED)
 }
 
 /// As root; others own what they make.

@@ -10,7 +10,7 @@ use super::search::{Found, Libc, Loaded, Search, System, damaged, open};
 use super::tree::{Folder, What, look, names_in, split, terminated};
 use crate::error::{Error, Why, status};
 use crate::rare::Rare;
-use crate::text::parts;
+use crate::text::{parts, together};
 use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, statat};
@@ -62,7 +62,7 @@ impl<'a> Closure<'a> {
     /// What is not there, and who needs it; what cannot be read or understood.
     pub fn add_program(&mut self, name: &[u8]) -> Result<(), Error<'static>> {
         let path = self.find_program(name).ok_or_else(|| no_program(name, b""))?;
-        self.add_executable(&path, 0)
+        self.add_executable(path, 0)
     }
 
     /// Adds a file or a folder with all that is in it, and the libraries that files in it need.
@@ -71,13 +71,13 @@ impl<'a> Closure<'a> {
     ///
     /// As for a program; but libraries of files in a folder may be missing, as on this system.
     pub fn add_with(&mut self, path: &[u8]) -> Result<(), Error<'static>> {
-        let path = add(&mut self.tree, &absolute(path))?;
-        match self.tree.get(&path) {
-            Some(What::File(_)) => match read(&path)? {
+        let path = add(&mut self.tree, absolute(path))?;
+        match self.tree.get(path) {
+            Some(What::File(_)) => match read(path)? {
                 (_, Some(object)) => self.load(path, object, Missing::Refuse),
                 (_, None) => Ok(()),
             },
-            _ => self.add_folder(&path),
+            _ => self.add_folder(path),
         }
     }
 
@@ -97,29 +97,29 @@ impl<'a> Closure<'a> {
     pub fn add_usual_links(&mut self) -> Result<(), Error<'static>> {
         for link in parts(USUAL_LINKS, b' ') {
             let leads_to = Folder::default().add(link);
-            if leads_to.is_ok_and(|folder| self.tree.folder(&folder).is_some()) {
+            if leads_to.is_ok_and(|folder| self.tree.folder(folder).is_some()) {
                 add(&mut self.tree, link)?;
             }
         }
         Ok(())
     }
 
-    fn find_program(&self, name: &[u8]) -> Option<Vec<u8>> {
+    fn find_program(&self, name: &[u8]) -> Option<&'static [u8]> {
         if split(name).1.len() < name.len() {
             return Some(absolute(name));
         }
         parts(self.path, b':').find_map(|folder| {
             // An empty one is the working directory.
             let folder = if folder.is_empty() { b"." } else { folder };
-            let path = absolute(&[folder, b"/", name].concat());
-            let found = statat(CWD, &*terminated(&path).ok()?, AtFlags::empty());
+            let path = absolute(together(&[folder, b"/", name]));
+            let found = statat(CWD, terminated(path).ok()?, AtFlags::empty());
             found.is_ok_and(|found| is_program(found.st_mode)).then_some(path)
         })
     }
 
     fn add_executable(&mut self, path: &[u8], level: u32) -> Result<(), Error<'static>> {
         let real = add(&mut self.tree, path)?;
-        let (file, object) = read(&real)?;
+        let (file, object) = read(real)?;
         if let Some(object) = object {
             return self.load(real, object, Missing::Refuse);
         }
@@ -134,14 +134,14 @@ impl<'a> Closure<'a> {
             return Err(failed(rare!("add the program"), path, why));
         }
         let interpreter = absolute(script.interpreter);
-        if look(&interpreter).is_err() {
-            return Err(missing(rare!("its interpreter"), &interpreter, path));
+        if look(interpreter).is_err() {
+            return Err(missing(rare!("its interpreter"), interpreter, path));
         }
-        self.add_executable(&interpreter, level + 1)?;
+        self.add_executable(interpreter, level + 1)?;
         match script.program {
             Some(name) => {
                 let found = self.find_program(name).ok_or_else(|| no_program(name, path))?;
-                self.add_executable(&found, level + 1)
+                self.add_executable(found, level + 1)
             }
             None => Ok(()),
         }
@@ -154,9 +154,9 @@ impl<'a> Closure<'a> {
         }
         let unreadable = |errno| failed(rare!("read"), path, Why::Errno(errno));
         for name in names_in(path).map_err(unreadable)? {
-            let inner = [path, b"/", &*name].concat();
+            let inner = together(&[path, b"/", name]);
             let what =
-                look(&inner).map_err(|errno| failed(rare!("find"), &inner, Why::Errno(errno)))?;
+                look(inner).map_err(|errno| failed(rare!("find"), inner, Why::Errno(errno)))?;
             let may_need = match &what {
                 What::Folder(_) => None,
                 What::File(mode) => {
@@ -164,12 +164,12 @@ impl<'a> Closure<'a> {
                 }
                 _ => Some(false),
             };
-            self.tree.put(&inner, what);
+            self.tree.put(inner, what);
             match may_need {
-                None => self.add_folder(&inner)?,
+                None => self.add_folder(inner)?,
                 Some(true) => {
                     // What cannot be loaded here will not be there either.
-                    if let Ok((_, Some(object))) = read(&inner) {
+                    if let Ok((_, Some(object))) = read(inner) {
                         let _ = self.load(inner, object, Missing::Skip);
                     }
                 }
@@ -182,29 +182,29 @@ impl<'a> Closure<'a> {
     /// Adds what an ELF file needs, breadth first, as it is loaded.
     fn load(
         &mut self,
-        path: Vec<u8>,
+        path: &'static [u8],
         object: Object,
         missing: Missing,
     ) -> Result<(), Error<'static>> {
         let mut libc = Libc::Glibc;
         // What has been loaded, under each name that it has.
         let mut names = Vec::new();
-        if let Some(interpreter) = &object.interpreter {
+        if let Some(interpreter) = object.interpreter {
             if self.tree.add(interpreter).is_err() {
-                return Err(self::missing(rare!("its ELF interpreter"), interpreter, &path));
+                return Err(self::missing(rare!("its ELF interpreter"), interpreter, path));
             }
             let name = split(interpreter).1;
             if name.starts_with(b"ld-musl-") {
                 libc = Libc::Musl;
             }
-            names.push(name.to_vec());
+            names.push(name);
             names.extend(read(interpreter)?.1.and_then(|object| object.name));
         } else if object.needed.iter().any(|name| is_musl(name)) {
             libc = Libc::Musl;
         }
         let Some(search) = Search::new(&self.system, object.machine, libc) else {
             let why = Why::Text(rare!("it is built for another kind of machine"));
-            return Err(failed(rare!("add"), &path, why));
+            return Err(failed(rare!("add"), path, why));
         };
         let loaded = [Loaded { path, object, loader: None }].into();
         Loading { search, loaded, names, missing }.run(&mut self.tree)
@@ -216,7 +216,7 @@ struct Loading<'a> {
     search: Search<'a>,
     loaded: Vec<Loaded>,
     /// What has been loaded, under each name that it has.
-    names: Vec<Vec<u8>>,
+    names: Vec<&'static [u8]>,
     missing: Missing,
 }
 
@@ -227,9 +227,9 @@ impl Loading<'_> {
         while let Some(Loaded { object, .. }) = self.loaded.get_mut(place) {
             let mut needed = core::mem::take(&mut object.needed);
             let mut missing = self.missing;
-            if object.name.as_deref() == Some(b"libc.so.6") {
+            if object.name == Some(b"libc.so.6") {
                 // Beside these it needs nothing but its loader.
-                needed.extend(parts(OF_GLIBC, b' ').map(<[u8]>::to_vec));
+                needed.extend(parts(OF_GLIBC, b' '));
                 missing = Missing::Skip;
             }
             for name in needed {
@@ -244,34 +244,34 @@ impl Loading<'_> {
     fn add_library(
         &mut self,
         tree: &mut Folder,
-        name: Vec<u8>,
+        name: &'static [u8],
         place: usize,
         missing: Missing,
     ) -> Result<(), Error<'static>> {
-        if self.names.contains(&name) || self.search.is_loader(&name) {
+        if self.names.contains(&name) || self.search.is_loader(name) {
             return Ok(());
         }
-        let Some(found) = self.search.find(&name, &self.loaded, place)? else {
+        let Some(found) = self.search.find(name, &self.loaded, place)? else {
             return match (missing, self.loaded.get(place)) {
                 (Missing::Refuse, Some(needer)) => {
-                    Err(self::missing(rare!("the library"), &name, &needer.path))
+                    Err(self::missing(rare!("the library"), name, needer.path))
                 }
                 _ => Ok(()),
             };
         };
         let Found { path, object, noted_in } = found;
-        add(tree, &path)?;
+        add(tree, path)?;
         if let Some(noted_in) = noted_in {
-            add(tree, &noted_in)?;
+            add(tree, noted_in)?;
         }
         self.names.push(name);
-        self.names.extend(object.name.clone());
+        self.names.extend(object.name);
         self.loaded.push(Loaded { path, object, loader: Some(place) });
         Ok(())
     }
 }
 
-fn add(tree: &mut Folder, path: &[u8]) -> Result<Vec<u8>, Error<'static>> {
+fn add(tree: &mut Folder, path: &[u8]) -> Result<&'static [u8], Error<'static>> {
     tree.add(path).map_err(|errno| failed(rare!("find"), path, Why::Errno(errno)))
 }
 
@@ -286,40 +286,38 @@ fn is_program(mode: u32) -> bool {
 }
 
 /// A path from the root on; what is none is the caller's.
-fn absolute(path: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    if !path.starts_with(b"/") {
-        if let Ok(What::Link(folder)) = look(b"/proc/self/cwd") {
-            whole = folder;
-        }
-        whole.push(b'/');
+fn absolute(path: &[u8]) -> &'static [u8] {
+    if path.starts_with(b"/") {
+        return together(&[path]);
     }
-    whole.extend_from_slice(path);
-    whole
+    match look(b"/proc/self/cwd") {
+        Ok(What::Link(folder)) => together(&[folder, b"/", path]),
+        _ => together(&[b"/", path]),
+    }
 }
 
 fn read(path: &[u8]) -> Result<(OwnedFd, Option<Object>), Error<'static>> {
     let file = open(path).map_err(|errno| failed(rare!("open"), path, Why::Errno(errno)))?;
     match elf::read(&file) {
         Ok(object) => Ok((file, object)),
-        Err(why) => Err(damaged(path.to_vec(), why)),
+        Err(why) => Err(damaged(together(&[path]), why)),
     }
 }
 
 fn failed(doing: Rare, path: &[u8], why: Why<'static>) -> Error<'static> {
-    Error::new(doing, path.to_vec().leak(), why, b"", status::FAILED)
+    Error::new(doing, together(&[path]), why, b"", status::FAILED)
 }
 
 fn no_program(name: &[u8], script: &[u8]) -> Error<'static> {
     let why = rare!("there is no such program in the folders of PATH");
-    Error::usage(rare!("find the program"), name.to_vec().leak(), why, needed_by(script))
+    Error::usage(rare!("find the program"), together(&[name]), why, needed_by(script))
 }
 
 fn missing(what: Rare, name: &[u8], needer: &[u8]) -> Error<'static> {
     let why = rare!("it is not on this system, or not where it would be looked for");
-    Error::usage(what, name.to_vec().leak(), why, needed_by(needer))
+    Error::usage(what, together(&[name]), why, needed_by(needer))
 }
 
 fn needed_by(needer: &[u8]) -> &'static [u8] {
-    if needer.is_empty() { b"" } else { [needer, b" needs it"].concat().leak() }
+    if needer.is_empty() { b"" } else { together(&[needer, b" needs it"]) }
 }

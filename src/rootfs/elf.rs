@@ -52,15 +52,15 @@ pub struct Object {
     /// lowest first, of which no more is read.
     pub machine: u16,
     /// The loader that the kernel is to start.
-    pub interpreter: Option<Vec<u8>>,
+    pub interpreter: Option<&'static [u8]>,
     /// What the libraries that it needs are called.
-    pub needed: Vec<Vec<u8>>,
+    pub needed: Vec<&'static [u8]>,
     /// What it is called itself.
-    pub name: Option<Vec<u8>>,
+    pub name: Option<&'static [u8]>,
     /// Folders for its libraries and for theirs; older than `runpath`, which takes its place.
-    pub rpath: Option<Vec<u8>>,
+    pub rpath: Option<&'static [u8]>,
     /// Folders for its libraries.
-    pub runpath: Option<Vec<u8>>,
+    pub runpath: Option<&'static [u8]>,
     /// Whether the cache and the usual folders are not looked into (`-z nodefaultlib`).
     pub no_default_folders: bool,
 }
@@ -211,7 +211,7 @@ impl Mapped<'_> {
     }
 
     /// The string at this place, which ends within as many bytes.
-    fn text(&mut self, mut place: u64, mut bytes: u64) -> Result<Vec<u8>, Broken> {
+    fn text(&mut self, mut place: u64, mut bytes: u64) -> Result<&'static [u8], Broken> {
         let mut text = Vec::new();
         loop {
             let mut piece = [0; 128];
@@ -222,7 +222,7 @@ impl Mapped<'_> {
             let (text_end, rest) = crate::text::cut(piece, 0);
             text.extend_from_slice(text_end);
             if rest.is_some() {
-                return Ok(text);
+                return Ok(text.leak());
             }
             if length == 0 {
                 return Err(BROKEN);
@@ -262,7 +262,7 @@ mod tests {
     fn a_program_names_its_loader_and_its_libraries() {
         let bytes = own();
         let object = read(&&*bytes).unwrap().expect("a test is a dynamic program");
-        let interpreter = String::from_utf8(object.interpreter.clone().unwrap()).unwrap();
+        let interpreter = String::from_utf8(object.interpreter.unwrap().to_vec()).unwrap();
         assert!(interpreter.contains("/ld-linux"), "{interpreter}");
         assert!(names(&object).contains(&"libc.so.6"), "{:?}", names(&object));
         assert_eq!(
@@ -318,7 +318,7 @@ mod tests {
             }
             let file = Changed { bytes: &bytes, changes };
             if let Ok(Some(object)) = read(&file) {
-                let bytes: usize = object.needed.iter().map(Vec::len).sum();
+                let bytes: usize = object.needed.iter().map(|name| name.len()).sum();
                 assert!(bytes <= STRINGS_BYTES_MAX);
             }
         }

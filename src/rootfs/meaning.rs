@@ -1,8 +1,7 @@
 //! Names in the paths of libraries that stand for something: `$ORIGIN`, `$LIB` and `$PLATFORM`, with
 //! or without braces; ld.so(8), "Dynamic string tokens".
 
-use crate::text::cut;
-use alloc::vec::Vec;
+use crate::text::{Text, cut};
 
 /// A name, and what it stands for.
 pub type Value<'a> = (&'static [u8], &'a [u8]);
@@ -15,22 +14,22 @@ pub fn has(path: &[u8], name: &[u8]) -> bool {
 
 /// Puts what they stand for in the place of names.
 #[must_use]
-pub fn expand(path: &[u8], values: &[Value<'_>]) -> Vec<u8> {
-    let mut meaning = Vec::new();
+pub fn expand(path: &[u8], values: &[Value<'_>]) -> &'static [u8] {
+    let mut meaning = Text::new();
     let mut rest = path;
     while let (before, Some(behind)) = cut(rest, b'$') {
-        meaning.extend_from_slice(before);
+        meaning.push_raw(before);
         rest = behind;
         let value = values.iter().find_map(|(name, value)| Some((value, strip(behind, name)?)));
         if let Some((value, behind)) = value {
-            meaning.extend_from_slice(value);
+            meaning.push_raw(value);
             rest = behind;
         } else {
-            meaning.push(b'$');
+            meaning.push("$");
         }
     }
-    meaning.extend_from_slice(rest);
-    meaning
+    meaning.push_raw(rest);
+    meaning.leak()
 }
 
 /// What stands behind a name, if it is the name.
@@ -51,7 +50,7 @@ mod tests {
     fn names_have_meanings() {
         let meaning = |path: &str| {
             let values: [Value<'_>; 2] = [(b"ORIGIN", b"/opt/x"), (b"LIB", b"lib64")];
-            String::from_utf8(expand(path.as_bytes(), &values)).unwrap()
+            String::from_utf8(expand(path.as_bytes(), &values).to_vec()).unwrap()
         };
         assert_eq!(meaning("/a/b"), "/a/b");
         assert_eq!(meaning("$ORIGIN/../lib"), "/opt/x/../lib");

@@ -62,10 +62,10 @@ pub fn pieces(list: &CStr, path: &[u8]) -> Result<Vec<Piece<'static>>, Error<'st
     closure.add_usual_links()?;
     let mut pieces = Vec::new();
     each(&closure.tree, &mut Vec::new(), &mut |path, what| {
-        let Some(path) = keep(path.to_vec()) else { return };
+        let Some(path) = keep(path) else { return };
         pieces.extend(match what {
             What::Folder(_) => Some(Piece::Folder(path)),
-            What::Link(target) => keep(target.clone()).map(|target| Piece::Link(path, target)),
+            What::Link(target) => keep(target).map(|target| Piece::Link(path, target)),
             What::File(_) => Some(Piece::File(path)),
             What::Text(_) => None,
         });
@@ -90,7 +90,7 @@ fn each(folder: &Folder, path: &mut Vec<u8>, act: &mut dyn FnMut(&[u8], &What)) 
     for node in &folder.nodes {
         let length = path.len();
         path.push(b'/');
-        path.extend_from_slice(&node.name);
+        path.extend_from_slice(node.name);
         act(path, &node.what);
         if let What::Folder(inner) = &node.what {
             each(inner, path, act);

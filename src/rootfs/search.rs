@@ -11,9 +11,8 @@ use super::tree::{split, terminated};
 use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
 use crate::sys::processor;
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, together};
 use ::elf::abi::{EM_AARCH64, EM_X86_64};
-use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
@@ -32,7 +31,7 @@ pub enum Libc {
 /// A program or library that is loaded.
 pub struct Loaded {
     /// Its path, as the loader found it.
-    pub path: Vec<u8>,
+    pub path: &'static [u8],
     /// What it asks for.
     pub object: Object,
     /// Which one it was loaded for; none for a program.
@@ -42,11 +41,11 @@ pub struct Loaded {
 /// A library that is there.
 pub struct Found {
     /// Where.
-    pub path: Vec<u8>,
+    pub path: &'static [u8],
     /// What it asks for itself.
     pub object: Object,
     /// The file without which the loader would not find it.
-    pub noted_in: Option<Vec<u8>>,
+    pub noted_in: Option<&'static [u8]>,
 }
 
 /// What the loader of a kind of programs knows.
@@ -85,7 +84,7 @@ const LEVEL: &[u8] = b"x86-64-v";
 /// What is known of this system's libraries; read when it is asked for.
 #[derive(Default)]
 pub struct System {
-    cache: OnceCell<Vec<u8>>,
+    cache: OnceCell<&'static [u8]>,
     level: OnceCell<u8>,
 }
 
@@ -119,17 +118,17 @@ impl<'a> Search<'a> {
     pub fn find(&self, name: &[u8], loaded: &[Loaded], place: usize) -> Answer {
         let Some(needer) = loaded.get(place) else { return Ok(None) };
         if cut(name, b'/').1.is_some() {
-            return self.each_meaning(name, &needer.path, &mut |path| self.take(path));
+            return self.each_meaning(name, needer.path, &mut |path| self.take(path));
         }
         let has_own = needer.object.runpath.is_some();
         let mut next = Some(needer);
         while let Some(Loaded { path, object, loader }) = next {
             next = loader.and_then(|loader| loaded.get(loader));
-            let folders = match (self.libc, &object.runpath) {
-                (Libc::Musl, Some(folders)) => folders.as_slice(),
+            let folders = match (self.libc, object.runpath) {
+                (Libc::Musl, Some(folders)) => folders,
                 (Libc::Glibc, Some(_)) => continue,
                 (Libc::Glibc, None) if has_own => break,
-                (_, None) => object.rpath.as_deref().unwrap_or_default(),
+                (_, None) => object.rpath.unwrap_or_default(),
             };
             let found = self.in_list(folders, path, name)?;
             if found.is_some() {
@@ -139,8 +138,8 @@ impl<'a> Search<'a> {
         if self.libc == Libc::Musl {
             return self.in_musl_folders(name);
         }
-        let folders = needer.object.runpath.as_deref().unwrap_or_default();
-        let found = self.in_list(folders, &needer.path, name)?;
+        let folders = needer.object.runpath.unwrap_or_default();
+        let found = self.in_list(folders, needer.path, name)?;
         if found.is_some() || needer.object.no_default_folders {
             return Ok(found);
         }
@@ -154,7 +153,7 @@ impl<'a> Search<'a> {
     fn in_list(&self, list: &[u8], path: &[u8], name: &[u8]) -> Answer {
         for folder in parts(list, b':').filter(|folder| !folder.is_empty()) {
             let found =
-                self.each_meaning(folder, path, &mut |folder| self.in_folder(&folder, name))?;
+                self.each_meaning(folder, path, &mut |folder| self.in_folder(folder, name))?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -170,9 +169,9 @@ impl<'a> Search<'a> {
         };
         let cached = Cache::parse(bytes).and_then(|cache| cache.find(name, self.abi.flag, &rank));
         let Some(path) = cached else { return Ok(None) };
-        let mut found = self.take(path.to_vec())?;
-        if let Some(found) = found.as_mut().filter(|found| !self.is_default(split(&found.path).0)) {
-            found.noted_in = Some(CACHE.to_bytes().to_vec());
+        let mut found = self.take(together(&[path]))?;
+        if let Some(found) = found.as_mut().filter(|found| !self.is_default(split(found.path).0)) {
+            found.noted_in = Some(CACHE.to_bytes());
         }
         Ok(found)
     }
@@ -187,11 +186,11 @@ impl<'a> Search<'a> {
 
     /// In the folders of `/etc/ld-musl-ARCHITECTURE.path`, or those that musl is built with.
     fn in_musl_folders(&self, name: &[u8]) -> Answer {
-        let file = [b"/etc/ld-musl-", self.abi.platform.as_bytes(), b".path"].concat();
-        let Ok(list) = terminated(&file).and_then(|file| read_file(&file)) else {
+        let file = together(&[b"/etc/ld-musl-", self.abi.platform.as_bytes(), b".path"]);
+        let Ok(list) = terminated(file).and_then(read_file) else {
             return self.in_list(MUSL_FOLDERS, b"", name);
         };
-        for line in parts(&list, b'\n') {
+        for line in parts(list, b'\n') {
             if let Some(found) = self.in_list(line, b"", name)? {
                 return Ok(Some(Found { noted_in: Some(file), ..found }));
             }
@@ -202,17 +201,17 @@ impl<'a> Search<'a> {
     /// In a folder, or what it has for processors of a higher level.
     fn in_folder(&self, folder: &[u8], name: &[u8]) -> Answer {
         if self.libc == Libc::Glibc && self.abi.machine == EM_X86_64 {
-            let levels = [folder, LEVELS].concat();
-            if terminated(&levels).and_then(|path| statat(CWD, &*path, AtFlags::empty())).is_ok() {
+            let levels = together(&[folder, LEVELS]);
+            if terminated(levels).and_then(|path| statat(CWD, path, AtFlags::empty())).is_ok() {
                 for level in self.levels().rev() {
-                    let found = self.take([&*levels, LEVEL, &[level], b"/", name].concat())?;
+                    let found = self.take(together(&[levels, LEVEL, &[level], b"/", name]))?;
                     if found.is_some() {
                         return Ok(found);
                     }
                 }
             }
         }
-        self.take([folder, b"/", name].concat())
+        self.take(together(&[folder, b"/", name]))
     }
 
     /// The levels above the first that the processor has, as digits.
@@ -221,12 +220,12 @@ impl<'a> Search<'a> {
     }
 
     /// The library at this path, if there is one for this kind of program.
-    fn take(&self, path: Vec<u8>) -> Answer {
+    fn take(&self, path: &'static [u8]) -> Answer {
         if !path.starts_with(b"/") {
             // It depends on where the program runs.
             return Ok(None);
         }
-        let Ok(file) = open(&path) else { return Ok(None) };
+        let Ok(file) = open(path) else { return Ok(None) };
         match elf::read(&file) {
             Ok(Some(object)) if object.machine == self.abi.machine => {
                 Ok(Some(Found { path, object, noted_in: None }))
@@ -251,7 +250,7 @@ impl<'a> Search<'a> {
         &self,
         path: &[u8],
         origin: &[u8],
-        act: &mut dyn FnMut(Vec<u8>) -> Answer,
+        act: &mut dyn FnMut(&'static [u8]) -> Answer,
     ) -> Answer {
         let platform = if has(path, b"PLATFORM") { self.platform() } else { b"" };
         for folder in parts(self.abi.folders.as_bytes(), b':').step_by(2) {
@@ -279,12 +278,12 @@ impl<'a> Search<'a> {
 /// open(2).
 pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    openat(CWD, &*terminated(path)?, flags, Mode::empty())
+    openat(CWD, terminated(path)?, flags, Mode::empty())
 }
 
 /// That an ELF file cannot be understood.
-pub fn damaged(path: Vec<u8>, why: Why<'static>) -> Error<'static> {
-    Error::new(rare!("read"), path.leak(), why, b"", status::FAILED)
+pub fn damaged(path: &'static [u8], why: Why<'static>) -> Error<'static> {
+    Error::new(rare!("read"), path, why, b"", status::FAILED)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The names that a root is to have, found by following paths on this system: each folder, file and
 //! symbolic link on the way is noted as what it is.
 
-use alloc::ffi::CString;
+use crate::text::{keep, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 /// A name in a folder.
 pub struct Node {
     /// The last part of its path.
-    pub name: Vec<u8>,
+    pub name: &'static [u8],
     /// What it stands for.
     pub what: What,
 }
@@ -22,7 +22,7 @@ pub enum What {
     /// A folder, and what is to be in it.
     Folder(Folder),
     /// A symbolic link, and its text.
-    Link(Vec<u8>),
+    Link(&'static [u8]),
     /// Something else that this system has there, of this type and mode.
     File(u32),
     /// A file that is to have this content, where there is none.
@@ -63,7 +63,7 @@ impl Folder {
         let (folder, name) = split(path);
         let Some(folder) = self.folder(folder) else { return };
         if let Err(place) = folder.place_of(name) {
-            folder.nodes.insert(place, Node { name: name.to_vec(), what });
+            folder.nodes.insert(place, Node { name: together(&[name]), what });
         }
     }
 
@@ -79,7 +79,7 @@ impl Folder {
     }
 
     fn place_of(&self, name: &[u8]) -> Result<usize, usize> {
-        self.nodes.binary_search_by(|node| node.name.as_slice().cmp(name))
+        self.nodes.binary_search_by(|node| node.name.cmp(name))
     }
 
     /// Follows an absolute path on this system, and notes what is on the way and at its end. Returns
@@ -88,7 +88,7 @@ impl Folder {
     /// # Errors
     ///
     /// open(2): `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`.
-    pub fn add(&mut self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    pub fn add(&mut self, path: &[u8]) -> Result<&'static [u8], Errno> {
         let mut done = Vec::new();
         let mut pending = path.to_vec();
         let mut links = 0;
@@ -99,7 +99,7 @@ impl Folder {
             let (name, _) = crate::text::cut(rest.get(skipped..).unwrap_or_default(), b'/');
             start += skipped + name.len();
             match name {
-                b"" => return Ok(done),
+                b"" => return Ok(done.leak()),
                 b"." => continue,
                 b".." => {
                     done.truncate(split(&done).0.len());
@@ -121,13 +121,13 @@ impl Folder {
                     if links > LINKS_MAX {
                         return Err(Errno::LOOP);
                     }
-                    let mut next = target.clone();
+                    let mut next = target.to_vec();
                     next.extend_from_slice(pending.get(start..).unwrap_or_default());
                     done.truncate(if target.starts_with(b"/") { 0 } else { parent });
                     (pending, start) = (next, 0);
                 }
                 _ if start < pending.len() => return Err(Errno::NOTDIR),
-                _ => return Ok(done),
+                _ => return Ok(done.leak()),
             }
         }
     }
@@ -139,7 +139,7 @@ impl Folder {
 ///
 /// `lstat(2)`, readlink(2).
 pub fn look(path: &[u8]) -> Result<What, Errno> {
-    look_at(CWD, &terminated(path)?)
+    look_at(CWD, terminated(path)?)
 }
 
 /// What has this name in a folder.
@@ -154,7 +154,7 @@ pub fn look_at(folder: BorrowedFd<'_>, name: &CStr) -> Result<What, Errno> {
         FileType::Symlink => {
             let mut target = [0; PATH_BYTES_MAX];
             let length = readlinkat_raw(folder, name, &mut target[..])?;
-            Ok(What::Link(target.get(..length).ok_or(Errno::NAMETOOLONG)?.to_vec()))
+            Ok(What::Link(together(&[target.get(..length).ok_or(Errno::NAMETOOLONG)?])))
         }
         _ => Ok(What::File(found.st_mode)),
     }
@@ -165,28 +165,29 @@ pub fn look_at(folder: BorrowedFd<'_>, name: &CStr) -> Result<What, Errno> {
 /// # Errors
 ///
 /// open(2), getdents(2).
-pub fn names_in(path: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
+pub fn names_in(path: &[u8]) -> Result<Vec<&'static [u8]>, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(CWD, &*terminated(path)?, flags, Mode::empty())?;
+    let folder = openat(CWD, terminated(path)?, flags, Mode::empty())?;
     let mut space = [MaybeUninit::uninit(); 4096];
     let mut entries = RawDir::new(folder, &mut space);
     let mut names = Vec::new();
     while let Some(entry) = entries.next() {
-        let name = entry?.file_name().to_bytes().to_vec();
-        if !matches!(&*name, b"." | b"..") {
-            names.push(name);
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            names.push(together(&[name]));
         }
     }
     Ok(names)
 }
 
-/// A path for a system call.
+/// A path for a system call, kept until the process ends.
 ///
 /// # Errors
 ///
 /// `EINVAL` if there is a NUL in it.
-pub fn terminated(path: &[u8]) -> Result<CString, Errno> {
-    CString::new(path).map_err(|_| Errno::INVAL)
+pub fn terminated(path: &[u8]) -> Result<&'static CStr, Errno> {
+    keep(path).ok_or(Errno::INVAL)
 }
 
 /// The folder and the name in it; a path without a slash is a name in no folder.
@@ -220,14 +221,14 @@ mod tests {
         link("loop", "loop");
         let path = |name: &str| format!("{}/{name}", base.display()).into_bytes();
         let mut tree = Folder::default();
-        assert_eq!(tree.add(&path("folder//link")), Ok(path("real/deep/file")));
-        assert!(matches!(tree.get(&path("folder")), Some(What::Link(target)) if target == b"real"));
+        assert_eq!(tree.add(&path("folder//link")), Ok(&*path("real/deep/file")));
+        assert!(matches!(tree.get(&path("folder")), Some(What::Link(b"real"))));
         assert!(matches!(tree.get(&path("real/deep/file")), Some(What::File(_))));
         assert!(tree.get(&path("loop")).is_none());
         assert_eq!(tree.add(&path("loop")), Err(Errno::LOOP));
         assert_eq!(tree.add(&path("folder/link/x")), Err(Errno::NOTDIR));
         assert_eq!(tree.add(&path("folder/none")), Err(Errno::NOENT));
-        assert_eq!(tree.add(b"/../.."), Ok(Vec::new()));
+        assert_eq!(tree.add(b"/../.."), Ok(&b""[..]));
         std::fs::remove_dir_all(&base).unwrap();
     }
 
@@ -237,7 +238,7 @@ mod tests {
         for name in [&b"/b"[..], b"/a", b"/c", b"/a"] {
             tree.put(name, What::Text(if tree.nodes.len() < 3 { "first" } else { "second" }));
         }
-        let names: Vec<_> = tree.nodes.iter().map(|node| &*node.name).collect();
+        let names: Vec<_> = tree.nodes.iter().map(|node| node.name).collect();
         assert_eq!(names, [b"a", b"b", b"c"]);
         assert!(matches!(tree.get(b"/a"), Some(What::Text("first"))));
         assert!(tree.get(b"/a/b").is_none());

@@ -1,7 +1,8 @@
 //! The other parts of `linux`: namespaces, ids, devices, settings of the kernel's.
 
-use super::node::{Node, Words};
-use super::resources::numbers;
+use super::node::Node;
+use super::resources::numbers_at;
+use super::typed::Words;
 use super::{IntelRdt, Seccomp};
 use crate::container::{Clocks, IdMap, Isolation, Join, MemoryPolicy, Network, keep, processors};
 use crate::kernel::entry;
@@ -69,11 +70,12 @@ fn has(isolation: &Isolation<'_>, kind: Namespaces) -> bool {
 }
 
 fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
-    node.each(|node| {
+    for node in node.items() {
         let name = node.get("type");
-        let text = name.needed_string();
-        let Some((_, kind)) = KINDS.iter().find(|kind| kind.0.as_bytes() == text.to_bytes()) else {
-            return name.wrong(rare!("there is no such kind"));
+        let text = name.needed_text();
+        let Some((_, kind)) = KINDS.iter().find(|kind| kind.0 == text) else {
+            name.wrong(rare!("there is no such kind"));
+            continue;
         };
         if isolation.namespaces.contains(*kind) || isolation.joins(*kind) {
             name.wrong(rare!("it is there twice"));
@@ -86,7 +88,7 @@ fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
             }
             None => isolation.namespaces = isolation.namespaces.and(*kind),
         }
-    });
+    }
 }
 
 fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
@@ -104,15 +106,15 @@ fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
         }
         // A namespace that is joined has its maps already; engines say them again.
         if has_users || !ranges.is_empty() {
-            *map = IdMap::Ranges(ranges);
+            *map = IdMap::Ranges(ranges.leak());
         }
     }
 }
 
 /// Seconds and nanoseconds, as the kernel reads them.
 fn offset(node: &Node<'_>) -> Option<&'static [u8]> {
-    let seconds = node.get("secs").signed().unwrap_or_default();
-    let nanoseconds = node.get("nanosecs").number(999_999_999).unwrap_or_default();
+    let seconds = node.signed_at("secs").unwrap_or_default();
+    let nanoseconds = node.number_at("nanosecs", 999_999_999).unwrap_or_default();
     node.value()?;
     let mut text = Text::new();
     text.push(if seconds < 0 { "-" } else { "" }).push_number(seconds.unsigned_abs());
@@ -132,9 +134,8 @@ fn is_interface(name: &CStr) -> bool {
 
 fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
     let mut devices = Vec::new();
-    for (name, value) in node.object() {
-        let node = node.member(name, value);
-        let host: &'static CStr = keep(name.as_bytes().to_vec()).unwrap_or_default();
+    for node in node.members() {
+        let host: &'static CStr = keep(node.name()).unwrap_or_default();
         let inside = node.get("name");
         let new = inside.filled().unwrap_or(host);
         if !is_interface(host) {
@@ -168,9 +169,8 @@ const SYSCTLS: [(&str, Namespaces); 11] = [
 /// whichever comes first; the other then stands for itself.
 fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'static CStr)> {
     let mut settings = Vec::new();
-    for (name, value) in node.object() {
-        let node = node.member(name, value);
-        let mut path = name.as_bytes().to_vec();
+    for node in node.members() {
+        let mut path = node.name().as_bytes().to_vec();
         if path.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'.') {
             swap(&mut path);
         }
@@ -216,41 +216,38 @@ fn swap(name: &mut [u8]) {
 const MAJOR_MAX: i64 = (1 << 12) - 1;
 const MINOR_MAX: i64 = (1 << 20) - 1;
 
-/// Devices that are made in the root.
-pub fn devices(node: &Node<'_>) -> Vec<entry::Node<'static>> {
-    let mut nodes = Vec::new();
-    node.each(|node| {
-        let path = node.get("path");
-        let place = path.needed().path().unwrap_or_default();
-        if parts(place.to_bytes(), b'/').any(|part| part == b"..") {
-            path.wrong(rare!("there is .. in it"));
-        }
-        let kind = node.get("type").needed().word(&[("c", 0), ("u", 0), ("b", 1), ("p", 2)]);
-        let (major, minor) = (node.get("major"), node.get("minor"));
-        let (major, minor) = if kind == Some(2) {
-            (major.signed(), minor.signed())
-        } else {
-            (major.needed().between(0, MAJOR_MAX), minor.needed().between(0, MINOR_MAX))
+/// A device that is made in the root.
+pub fn device(node: &Node<'_>) -> entry::Node<'static> {
+    let path = node.get("path");
+    let place = path.needed_path();
+    if parts(place.to_bytes(), b'/').any(|part| part == b"..") {
+        path.wrong(rare!("there is .. in it"));
+    }
+    let kind = node.needed_word_at("type", &[("c", 0), ("u", 0), ("b", 1), ("p", 2)]);
+    let number = |name, most| {
+        let number = match kind {
+            2 => node.signed_at(name),
+            _ => node.needed(name).between(0, most),
         };
-        let (major, minor) = (major.unwrap_or_default() as u32, minor.unwrap_or_default() as u32);
-        nodes.push(entry::Node {
-            path: place,
-            kind: match kind {
-                Some(1) => NodeKind::Block(major, minor),
-                Some(2) => NodeKind::Fifo,
-                _ => NodeKind::Character(major, minor),
-            },
-            // Podman's have the kind of the file in it, too.
-            mode: node.get("fileMode").number(0o177_777).unwrap_or(0o666) as u32 & 0o777,
-            user: node.get("uid").small().unwrap_or_default(),
-            group: node.get("gid").small().unwrap_or_default(),
-        });
-    });
-    nodes
+        number.unwrap_or_default() as u32
+    };
+    let (major, minor) = (number("major", MAJOR_MAX), number("minor", MINOR_MAX));
+    entry::Node {
+        path: place,
+        kind: match kind {
+            1 => NodeKind::Block(major, minor),
+            2 => NodeKind::Fifo,
+            _ => NodeKind::Character(major, minor),
+        },
+        // Podman's have the kind of the file in it, too.
+        mode: node.number_at("fileMode", 0o177_777).unwrap_or(0o666) as u32 & 0o777,
+        user: node.small_at("uid").unwrap_or_default(),
+        group: node.small_at("gid").unwrap_or_default(),
+    }
 }
 
-/// How mounts in the root are passed on.
-pub fn propagation(node: &Node<'_>) -> Option<MountPropagationFlags> {
+/// How mounts in the root are passed on; `linux` is what holds it.
+pub fn propagation(linux: &Node<'_>) -> Option<MountPropagationFlags> {
     const KINDS: &Words = &[
         ("shared", MountPropagationFlags::SHARED.bits() as u64),
         ("rshared", MountPropagationFlags::SHARED.bits() as u64),
@@ -262,7 +259,7 @@ pub fn propagation(node: &Node<'_>) -> Option<MountPropagationFlags> {
         ("unbindable", MountPropagationFlags::UNBINDABLE.bits() as u64),
         ("runbindable", MountPropagationFlags::UNBINDABLE.bits() as u64),
     ];
-    let bits = node.word(KINDS).filter(|bits| *bits != 0);
+    let bits = linux.word_at("rootfsPropagation", KINDS).filter(|bits| *bits != 0);
     bits.map(|bits| MountPropagationFlags::from_bits_retain(bits as u32))
 }
 
@@ -272,7 +269,7 @@ pub fn personality(node: &Node<'_>) -> Option<u32> {
     if !flags.list().is_empty() {
         flags.wrong(rare!("there are none yet"));
     }
-    node.get("domain").word(&[("LINUX", 0), ("LINUX32", 8)]).map(|domain| domain as u32)
+    node.word_at("domain", &[("LINUX", 0), ("LINUX32", 8)]).map(|domain| domain as u32)
 }
 
 /// `mempolicy.h`.
@@ -294,10 +291,10 @@ const MODE_FLAGS: &Words = &[
 /// Where memory is placed.
 pub fn memory_policy(node: &Node<'_>) -> Option<MemoryPolicy> {
     node.value()?;
-    let mode = node.get("mode").needed().word(MODES).unwrap_or_default();
-    let flags = node.get("flags").word_bits(MODE_FLAGS);
+    let mode = node.needed_word_at("mode", MODES);
+    let flags = node.word_bits_at("flags", MODE_FLAGS);
     let mut policy = MemoryPolicy { mode: (mode | flags) as u32, nodes: [0; 16] };
-    let list = numbers(&node.get("nodes")).and_then(|list| processors(list.to_bytes()));
+    let list = numbers_at(node, "nodes").and_then(|list| processors(list.to_bytes()));
     if let Some(set) = list {
         for (place, word) in policy.nodes.iter_mut().enumerate() {
             for bit in 0..64 {
@@ -310,10 +307,11 @@ pub fn memory_policy(node: &Node<'_>) -> Option<MemoryPolicy> {
 
 /// The filter of system calls.
 pub fn seccomp(node: &Node<'_>, host: &Host) -> Option<Seccomp> {
-    let (path, metadata) = (node.get("listenerPath"), node.get("listenerMetadata"));
+    let path = node.get("listenerPath");
+    let metadata = node.text_at("listenerMetadata");
     let profile = json::read(node.value()?, host, "linux.seccomp");
     let profile = profile.map_err(|error| node.note(error)).ok()?;
-    let (words, listener) = (metadata.text().unwrap_or_default(), path.filled());
+    let (words, listener) = (metadata.unwrap_or_default(), path.filled());
     if listener.is_some() {
         path.path();
     } else if profile.asks() {
@@ -339,7 +337,7 @@ pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     }) {
         class.wrong(rare!("it is no name of a group"));
     }
-    let mut schemata = node.get("schemata").strings();
+    let mut schemata = node.strings_at("schemata");
     schemata.extend(node.get("l3CacheSchema").string());
     let bandwidth = node.get("memBwSchema");
     let line = bandwidth.string();
@@ -347,12 +345,5 @@ pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
         bandwidth.wrong(rare!("it is to begin with MB: and be one line"));
     }
     schemata.extend(line);
-    Some(IntelRdt { class: name, schemata, is_monitored: node.get("enableMonitoring").flag() })
-}
-
-/// The paths that are hidden, or cannot be written to.
-pub fn paths(node: &Node<'_>) -> Vec<&'static CStr> {
-    let mut paths = Vec::new();
-    node.each(|node| paths.push(node.needed().path().unwrap_or_default()));
-    paths
+    Some(IntelRdt { class: name, schemata, is_monitored: node.flag_at("enableMonitoring") })
 }

@@ -11,6 +11,7 @@ mod process;
 mod resources;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use super::text::joined;
 use crate::container::{
@@ -29,7 +30,8 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 pub use linux::is_bandwidth;
 pub use mounts::options as mount_options;
-use node::{Faults, Node, Words, check_names};
+use node::{Faults, Node, check_names};
+use typed::Words;
 
 /// What a configuration says. It lives until the process ends, as all that is read for a launch.
 pub struct Config {
@@ -109,8 +111,8 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
         kernel: KernelVersion { major: caller.kernel.0, minor: caller.kernel.1 },
         capabilities: described.capabilities.map_or(ALL_CAPABILITIES, |sets| sets.bounding),
     };
-    let label = linux.get("mountLabel").filled();
-    let mut mounts = mounts::read(&top.get("mounts"), bundle);
+    let label = linux.filled_at("mountLabel");
+    let mut mounts = top.all_at("mounts", |node| mounts::read(node, bundle));
     if let Some(label) = label {
         for mount in &mut mounts {
             mounts::label(mount, label);
@@ -124,7 +126,7 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
         hooks: hooks(&top.get("hooks")),
         annotations: annotations(&top.get("annotations")),
         is_labelled: label.is_some(),
-        cgroups_path: linux.get("cgroupsPath").filled(),
+        cgroups_path: linux.filled_at("cgroupsPath"),
         seccomp: linux::seccomp(&linux.get("seccomp"), &host),
         intel_rdt: linux::intel_rdt(&linux.get("intelRdt")),
         container: Container {
@@ -137,8 +139,8 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
                 filter: Filter::None,
                 no_nested_users: false,
                 landlock: false,
-                masked: linux::paths(&linux.get("maskedPaths")),
-                read_only: linux::paths(&linux.get("readonlyPaths")),
+                masked: linux.paths_at("maskedPaths"),
+                read_only: linux.paths_at("readonlyPaths"),
             },
             process: described.process,
         },
@@ -199,7 +201,7 @@ fn unfit(top: &Node<'_>, version: &str, isolation: &Isolation<'_>) -> Option<Err
 
 /// A version of the specification; `SemVer`.
 fn version(node: &Node<'_>) -> &'static str {
-    let text = node.needed().text().unwrap_or_default();
+    let text = node.needed_text();
     let (core, _) = cut(text.as_bytes(), b'-');
     let (core, _) = cut(core, b'+');
     let mut numbers = parts(core, b'.').map(wide_number);
@@ -220,51 +222,47 @@ fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
         whole @ [b'/', ..] => joined(&[whole]),
         relative => joined(&[bundle.to_bytes(), b"/", relative]),
     };
-    let access = if node.get("readonly").flag() { Access::ReadOnly } else { Access::ReadWrite };
+    let access = if node.flag_at("readonly") { Access::ReadOnly } else { Access::ReadWrite };
     Root {
         source: Source::Directory(directory),
         access,
         ephemeral: false,
         devices: true,
         is_image: false,
-        nodes: linux::devices(&linux.get("devices")),
-        propagation: linux::propagation(&linux.get("rootfsPropagation")),
+        nodes: linux.all_at("devices", linux::device),
+        propagation: linux::propagation(linux),
     }
 }
 
 fn annotations(node: &Node<'_>) -> Vec<(&'static str, &'static str)> {
     let mut annotations = Vec::new();
-    for (name, value) in node.object() {
-        let node = node.member(name, value);
-        if name.is_empty() {
+    for node in node.members() {
+        if node.name().is_empty() {
             node.wrong(rare!("its name is empty"));
         }
-        annotations.push((&**name, node.needed().text().unwrap_or_default()));
+        annotations.push((node.name(), node.needed_text()));
     }
     annotations
 }
 
-fn hooks_at(node: &Node<'_>) -> Vec<Hook<'static>> {
-    let mut hooks = Vec::new();
-    node.each(|node| {
-        hooks.push(Hook {
-            path: node.get("path").needed().path().unwrap_or_default(),
-            arguments: node.get("args").strings(),
-            environment: node.get("env").strings(),
-            timeout: node.get("timeout").between(1, i32::MAX.into()).map(|seconds| seconds as u32),
-        });
-    });
-    hooks
+fn hook(node: &Node<'_>) -> Hook<'static> {
+    Hook {
+        path: node.get("path").needed_path(),
+        arguments: node.strings_at("args"),
+        environment: node.strings_at("env"),
+        timeout: node.between_at("timeout", 1, i32::MAX.into()).map(|seconds| seconds as u32),
+    }
 }
 
 fn hooks(node: &Node<'_>) -> Hooks<'static> {
+    let hooks_at = |name| node.all_at(name, hook);
     Hooks {
-        prestart: hooks_at(&node.get("prestart")),
-        create_runtime: hooks_at(&node.get("createRuntime")),
-        create_container: hooks_at(&node.get("createContainer")),
-        start_container: hooks_at(&node.get("startContainer")),
-        poststart: hooks_at(&node.get("poststart")),
-        poststop: hooks_at(&node.get("poststop")),
+        prestart: hooks_at("prestart"),
+        create_runtime: hooks_at("createRuntime"),
+        create_container: hooks_at("createContainer"),
+        start_container: hooks_at("startContainer"),
+        poststart: hooks_at("poststart"),
+        poststop: hooks_at("poststop"),
     }
 }
 
@@ -276,7 +274,7 @@ fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
     let jail = freebsd.get("jail");
     for name in ["host", "vnet", "ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
         let count = if matches!(name, "host" | "vnet") { 2 } else { 3 };
-        jail.get(name).word(SHARING.get(..count).unwrap_or_default());
+        jail.word_at(name, SHARING.get(..count).unwrap_or_default());
     }
     for name in ["freebsd", "solaris", "windows", "zos", "vm"] {
         let node = top.get(name);

@@ -51,8 +51,11 @@ const SLAVE: u32 = MountPropagationFlags::DOWNSTREAM.bits();
 const PRIVATE: u32 = MountPropagationFlags::PRIVATE.bits();
 const UNBINDABLE: u32 = MountPropagationFlags::UNBINDABLE.bits();
 
-/// All options that are not the file system's own; those of the first part also with `r` before them.
-const OPTIONS: [(&str, Meaning); 46] = [
+/// An option, and what it means.
+type Options = [(&'static str, Meaning)];
+
+/// Options that also come with an `r` before them, for all mounts below.
+const RECURSIVE: &Options = &[
     ("ro", Set(RDONLY)),
     ("rw", Clear(RDONLY)),
     ("nosuid", Set(NOSUID)),
@@ -75,6 +78,10 @@ const OPTIONS: [(&str, Meaning); 46] = [
     ("slave", Pass(SLAVE)),
     ("private", Pass(PRIVATE)),
     ("unbindable", Pass(UNBINDABLE)),
+];
+
+/// The others that are not the file system's own.
+const PLAIN: &Options = &[
     ("bind", Bind(Reach::Mount)),
     ("rbind", Bind(Reach::Tree)),
     ("defaults", Nothing),
@@ -95,51 +102,36 @@ const OPTIONS: [(&str, Meaning); 46] = [
     ("tmpcopyup", CopyUp),
     ("idmap", Map(Reach::Mount)),
     ("ridmap", Map(Reach::Tree)),
-    ("rshared", Nothing),
-    ("rslave", Nothing),
-    ("rprivate", Nothing),
-    ("runbindable", Nothing),
 ];
-/// How many of them can have an `r` before them.
-const RECURSIVE: usize = 22;
 
 /// The names of all options.
 #[must_use]
 pub fn options() -> Vec<&'static str> {
     let mut names = Vec::new();
-    for (index, (name, _)) in OPTIONS.iter().enumerate() {
-        names.push(*name);
-        // Those of propagation stand in the table themselves.
-        if index < RECURSIVE - 4 {
-            names.push(
-                core::str::from_utf8(joined(&[b"r", name.as_bytes()]).to_bytes())
-                    .unwrap_or_default(),
-            );
-        }
+    for (name, _) in RECURSIVE {
+        let name = joined(&[b"r", name.as_bytes()]).to_bytes();
+        names.push(core::str::from_utf8(name).unwrap_or_default());
     }
+    names.extend(RECURSIVE.iter().chain(PLAIN).map(|(name, _)| *name));
     crate::text::sort(&mut names);
     names
 }
 
 /// What a word means, and how far.
 fn meaning(word: &[u8]) -> Option<(Meaning, Reach)> {
-    let named = |name: &[u8]| OPTIONS.iter().position(|entry| entry.0.as_bytes() == name);
-    if let [b'r', name @ ..] = word
-        && let Some(place) = named(name).filter(|place| *place < RECURSIVE)
-    {
-        return OPTIONS.get(place).map(|entry| (entry.1, Reach::Tree));
+    let find = |options: &Options, name: &[u8]| {
+        let found = options.iter().find(|(known, _)| known.as_bytes() == name);
+        found.map(|(_, meaning)| *meaning)
+    };
+    if let Some(meaning) = word.strip_prefix(b"r").and_then(|name| find(RECURSIVE, name)) {
+        return Some((meaning, Reach::Tree));
     }
-    named(word).and_then(|place| OPTIONS.get(place)).map(|entry| (entry.1, Reach::Mount))
+    let meaning = find(RECURSIVE, word).or_else(|| find(PLAIN, word))?;
+    Some((meaning, Reach::Mount))
 }
 
-/// Reads all of them.
-pub fn read(node: &Node<'_>, bundle: &CStr) -> Vec<Mount<'static>> {
-    let mut mounts = Vec::new();
-    node.each(|node| mounts.push(read_one(node, bundle)));
-    mounts
-}
-
-fn read_one(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
+/// Reads one of them.
+pub fn read(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     let destination = node.get("destination");
     let target = match destination.needed_string() {
         whole if whole.to_bytes().first() == Some(&b'/') => whole,
@@ -170,14 +162,14 @@ fn read_one(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     let mut settings = Vec::new();
     let mut is_there = false;
     let options = node.get("options");
-    options.each(|option| {
+    for option in options.items() {
         let word = option.needed_string().to_bytes();
         is_there |= word == b"remount";
         if !apply(&mut entry, word) && !word.is_empty() {
             settings.extend_from_slice(if settings.is_empty() { b"" } else { b"," });
             settings.extend_from_slice(word);
         }
-    });
+    }
     entry.settings = keep(settings).unwrap_or_default();
     map_ids(node, &mut entry);
     if entry.id_map.is_some() && entry.bind.is_none() {
@@ -258,15 +250,15 @@ fn map_ids(node: &Node<'_>, entry: &mut Entry<'static>) {
 /// Ids, and what they are outside.
 pub fn ranges(node: &Node<'_>) -> Vec<IdRange> {
     let mut ranges = Vec::new();
-    node.each(|node| {
-        let number = |name| node.get(name).needed_small();
+    for node in node.items() {
+        let number = |name| node.needed_number_at(name, u32::MAX.into()) as u32;
         let (inside, outside, count) = (number("containerID"), number("hostID"), number("size"));
         let fits = |first: u32| first.checked_add(count).is_some();
         if count == 0 || !fits(inside) || !fits(outside) {
             node.get("size").wrong(rare!("there are no such ids"));
         }
         ranges.push(IdRange { inside, outside, count });
-    });
+    }
     // As many as the kernel takes; `user_namespaces(7)`.
     if ranges.len() > 340 {
         node.wrong(rare!("there may be at most 340"));

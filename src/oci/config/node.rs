@@ -4,15 +4,16 @@
 //! Reading goes on where something is wrong, with nothing in its place; the first fault is noted, and makes the
 //! whole be refused in the end. So a reader is a plain list of what there is to read.
 
-use crate::container::keep;
 use crate::error::{Error, Why};
-use crate::json::{self, Object, Value, as_number, as_str};
+use crate::json::{self, Object, Value};
 use crate::oci::home::FAILED;
 use crate::rare::Rare;
-use crate::text::{Text, wide_number};
+use crate::text::Text;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::cell::Cell;
-use core::ffi::CStr;
+use core::iter::Enumerate;
+use core::slice::Iter;
 
 /// The first thing that was wrong.
 #[derive(Default)]
@@ -47,8 +48,8 @@ pub struct Node<'p> {
     faults: &'p Faults,
 }
 
-/// Words that stand for numbers.
-pub type Words = [(&'static str, u64)];
+/// What an object consists of: a name, and what stands at it.
+type Member = (Cow<'static, str>, Value<'static>);
 
 impl<'p> Node<'p> {
     /// The whole.
@@ -72,6 +73,19 @@ impl<'p> Node<'p> {
         self.below(name, None, value)
     }
 
+    /// The same, which has to be there.
+    #[inline(never)]
+    pub fn needed<'q>(&'q self, name: &'static str) -> Node<'q> {
+        let node = self.get(name);
+        node.demand();
+        node
+    }
+
+    /// The name that it stands at.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The value itself.
     pub fn value(&self) -> Option<&'static Value<'static>> {
         self.value
@@ -80,6 +94,13 @@ impl<'p> Node<'p> {
     /// Whether there is one.
     pub fn is_there(&self) -> bool {
         self.value.is_some()
+    }
+
+    /// Notes that it is missing, if it is.
+    pub fn demand(&self) {
+        if self.value.is_none() {
+            self.wrong(rare!("it is missing"));
+        }
     }
 
     /// The members, none if it is absent.
@@ -95,9 +116,9 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// A member.
-    pub fn member<'q>(&'q self, name: &'static str, value: &'static Value<'static>) -> Node<'q> {
-        self.below(name, None, Some(value))
+    /// The members, each with its place.
+    pub fn members(&self) -> Members<'_> {
+        Members { object: self, left: self.object().iter() }
     }
 
     /// The values of a list, none if it is absent.
@@ -113,159 +134,9 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// Reads each value of a list.
-    pub fn each(&self, mut read: impl FnMut(&Node<'_>)) {
-        for (index, value) in self.list().iter().enumerate() {
-            read(&self.below("", Some(index), Some(value)));
-        }
-    }
-
-    /// Notes that it is missing, if it is.
-    pub fn needed(self) -> Self {
-        if self.value.is_none() {
-            self.wrong(rare!("it is missing"));
-        }
-        self
-    }
-
-    /// A text.
-    #[inline(never)]
-    pub fn text(&self) -> Option<&'static str> {
-        let text = as_str(self.value?);
-        if text.is_none() {
-            self.wrong(rare!("it is to be a string"));
-        }
-        text
-    }
-
-    /// A text for the kernel, which ends at the first NUL.
-    #[inline(never)]
-    pub fn string(&self) -> Option<&'static CStr> {
-        let string = keep(self.text()?.as_bytes().to_vec());
-        if string.is_none() {
-            self.wrong(rare!("there is a NUL in it"));
-        }
-        string
-    }
-
-    /// The same, which is not empty.
-    #[inline(never)]
-    pub fn filled(&self) -> Option<&'static CStr> {
-        self.string().filter(|string| !string.is_empty())
-    }
-
-    /// The same, which has to be there.
-    #[inline(never)]
-    pub fn needed_string(&self) -> &'static CStr {
-        self.needed().string().unwrap_or_default()
-    }
-
-    /// A path from `/` on.
-    #[inline(never)]
-    pub fn path(&self) -> Option<&'static CStr> {
-        let path = self.string()?;
-        if path.to_bytes().first() != Some(&b'/') {
-            self.wrong(rare!("it is to be a path that begins with a slash"));
-        }
-        Some(path)
-    }
-
-    /// All strings of a list.
-    #[inline(never)]
-    pub fn strings(&self) -> Vec<&'static CStr> {
-        let mut strings = Vec::new();
-        self.each(|node| strings.push(node.needed_string()));
-        strings
-    }
-
-    /// A number from 0 up to `max`.
-    #[inline(never)]
-    pub fn number(&self, max: u64) -> Option<u64> {
-        let number = as_number(self.value?);
-        match number {
-            None => self.wrong(rare!("it is to be a whole number from 0 on")),
-            Some(number) if number > max => self.wrong(rare!("it is too large")),
-            Some(_) => {}
-        }
-        number.filter(|number| *number <= max)
-    }
-
-    /// A number of 64 bits.
-    pub fn wide(&self) -> Option<u64> {
-        self.number(u64::MAX)
-    }
-
-    /// A number of 32 bits.
-    #[inline(never)]
-    pub fn small(&self) -> Option<u32> {
-        self.number(u32::MAX.into()).map(|number| number as u32)
-    }
-
-    /// The same, which has to be there.
-    #[inline(never)]
-    pub fn needed_small(&self) -> u32 {
-        self.needed().small().unwrap_or_default()
-    }
-
-    /// A number that may be below zero.
-    #[inline(never)]
-    pub fn signed(&self) -> Option<i64> {
-        let digits = match self.value? {
-            Value::Number((digits, _)) => digits.as_bytes(),
-            _ => b"",
-        };
-        let number = match digits {
-            [b'-', digits @ ..] => {
-                wide_number(digits).and_then(|number| 0_i64.checked_sub_unsigned(number))
-            }
-            digits => wide_number(digits).and_then(|number| i64::try_from(number).ok()),
-        };
-        if number.is_none() {
-            self.wrong(rare!("it is to be a whole number of 64 bits"));
-        }
-        number
-    }
-
-    /// The same within bounds.
-    #[inline(never)]
-    pub fn between(&self, least: i64, most: i64) -> Option<i64> {
-        let number = self.signed()?;
-        if number < least || number > most {
-            self.wrong(rare!("it is out of range"));
-        }
-        Some(number)
-    }
-
-    /// Yes or no; no if it is absent.
-    #[inline(never)]
-    pub fn flag(&self) -> bool {
-        match self.value {
-            None => false,
-            Some(Value::Bool(flag)) => *flag,
-            Some(_) => {
-                self.wrong(rare!("it is to be true or false"));
-                false
-            }
-        }
-    }
-
-    /// One of these words.
-    #[inline(never)]
-    pub fn word(&self, words: &Words) -> Option<u64> {
-        let text = self.text()?;
-        let found = words.iter().find(|(word, _)| *word == text);
-        if found.is_none() {
-            self.wrong(rare!("there is no such word here"));
-        }
-        found.map(|(_, number)| *number)
-    }
-
-    /// Some of these words, whose bits are put together.
-    #[inline(never)]
-    pub fn word_bits(&self, words: &Words) -> u64 {
-        let mut bits = 0;
-        self.each(|node| bits |= node.needed().word(words).unwrap_or_default());
-        bits
+    /// The values of a list, each with its place.
+    pub fn items(&self) -> Items<'_> {
+        Items { list: self, left: self.list().iter().enumerate() }
     }
 
     /// Notes that something is wrong with it.
@@ -316,22 +187,54 @@ impl<'p> Node<'p> {
     }
 }
 
+/// The values of a list.
+pub struct Items<'q> {
+    list: &'q Node<'q>,
+    left: Enumerate<Iter<'static, Value<'static>>>,
+}
+
+impl<'q> Iterator for Items<'q> {
+    type Item = Node<'q>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Node<'q>> {
+        let (index, value) = self.left.next()?;
+        Some(self.list.below("", Some(index), Some(value)))
+    }
+}
+
+/// The members of an object.
+pub struct Members<'q> {
+    object: &'q Node<'q>,
+    left: Iter<'static, Member>,
+}
+
+impl<'q> Iterator for Members<'q> {
+    type Item = Node<'q>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Node<'q>> {
+        let (name, value) = self.left.next()?;
+        Some(self.object.below(name, None, Some(value)))
+    }
+}
+
 /// Makes sure that no object has two members of one name, of which each reader may take another.
 pub fn check_names(node: &Node<'_>) {
     match node.value {
         Some(Value::Object(members)) => {
             let mut names = Vec::with_capacity(members.len());
-            for (index, (name, value)) in members.iter().enumerate() {
-                names.push((name.as_bytes(), index));
-                check_names(&node.member(name, value));
+            for member in node.members() {
+                names.push((member.name.as_bytes(), names.len()));
+                check_names(&member);
             }
             twice(&mut names, |index| {
                 if let Some((name, value)) = members.get(index) {
-                    node.member(name, value).wrong(rare!("it is there twice"));
+                    node.below(name, None, Some(value)).wrong(rare!("it is there twice"));
                 }
             });
         }
-        Some(Value::Array(_)) => node.each(check_names),
+        Some(Value::Array(_)) => node.items().for_each(|item| check_names(&item)),
         _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! `process`: the program, and who it is; also what `exec` is given.
 
-use super::node::{Node, Words, twice};
+use super::node::{Node, twice};
+use super::typed::Words;
 use crate::container::{
     Attributes, Capabilities, Container, Limit, Process, Scheduler, User, capability, processors,
     resource,
@@ -55,47 +56,46 @@ const CLASSES: &Words =
 
 /// Reads it; absent, it is empty.
 pub fn read(node: &Node<'_>) -> Described {
-    let cwd = node.get("cwd");
-    if node.is_there() {
-        cwd.needed();
-    }
+    let cwd = if node.is_there() { node.needed("cwd") } else { *node };
     let user = node.get("user");
-    user.get("username").text();
+    user.text_at("username");
     let affinity = node.get("execCPUAffinity");
-    let affinity = |name| processors_of(&affinity.get(name));
-    node.get("commandLine").text();
+    node.text_at("commandLine");
     Described {
         process: Process {
-            command: node.get("args").strings(),
+            command: node.strings_at("args"),
             environment: environment(&node.get("env")),
             working_directory: cwd.path().unwrap_or(c"/"),
             user: Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) }),
-            groups: groups(&user.get("additionalGids")),
+            groups: groups(&user),
             preserved_descriptors: 0,
-            terminal: node.get("terminal").flag(),
+            terminal: node.flag_at("terminal"),
             init: false,
             stop_signal: None,
             timeout: None,
             limits: limits(&node.get("rlimits")),
             // As in runc, where nothing is said.
-            umask: Some(Mode::from_raw_mode(
-                user.get("umask").number(0o777).unwrap_or(0o022) as u32
-            )),
+            umask: Some(
+                Mode::from_raw_mode(user.number_at("umask", 0o777).unwrap_or(0o022) as u32),
+            ),
             oom_score: oom_score(&node.get("oomScoreAdj")),
             nice: None,
             processors: None,
             attributes: Attributes {
                 scheduler: scheduler(&node.get("scheduler")),
                 io_priority: io_priority(&node.get("ioPriority")),
-                apparmor: node.get("apparmorProfile").filled(),
-                selinux: node.get("selinuxLabel").filled(),
+                apparmor: node.filled_at("apparmorProfile"),
+                selinux: node.filled_at("selinuxLabel"),
                 console_size: console_size(&node.get("consoleSize")),
-                exec_processors: [affinity("initial"), affinity("final")],
+                exec_processors: [
+                    processors_at(&affinity, "initial"),
+                    processors_at(&affinity, "final"),
+                ],
                 ..Attributes::default()
             },
         },
         capabilities: Some(capabilities(&node.get("capabilities"))),
-        no_new_privileges: node.get("noNewPrivileges").flag(),
+        no_new_privileges: node.flag_at("noNewPrivileges"),
     }
 }
 
@@ -103,14 +103,14 @@ pub fn read(node: &Node<'_>) -> Described {
 fn environment(node: &Node<'_>) -> Vec<&'static CStr> {
     let mut variables = Vec::new();
     let mut names = Vec::new();
-    node.each(|node| {
+    for node in node.items() {
         let variable = node.needed_string();
         match cut(variable.to_bytes(), b'=') {
             (name @ [_, ..], Some(_)) => names.push((name, variables.len())),
             _ => node.wrong(rare!("it is to be NAME=value")),
         }
         variables.push(Some(variable));
-    });
+    }
     twice(&mut names, |place| {
         if let Some(variable) = variables.get_mut(place) {
             *variable = None;
@@ -120,7 +120,9 @@ fn environment(node: &Node<'_>) -> Vec<&'static CStr> {
 }
 
 /// A list of processors, in which there may be spaces, and commas too many.
-fn processors_of(node: &Node<'_>) -> Option<CpuSet> {
+#[inline(never)]
+fn processors_at(node: &Node<'_>, name: &'static str) -> Option<CpuSet> {
+    let node = node.get(name);
     let mut list = Vec::new();
     for part in parts(node.text()?.as_bytes(), b',') {
         let part = part.trim_ascii();
@@ -141,16 +143,15 @@ fn processors_of(node: &Node<'_>) -> Option<CpuSet> {
 
 /// The highest number is none; setresuid(2).
 fn id(node: &Node<'_>) -> u32 {
-    let id = node.small().unwrap_or_default();
+    let id = node.number(u32::MAX.into()).unwrap_or_default() as u32;
     if id == u32::MAX {
         node.wrong(rare!("it stands for no id"));
     }
     id
 }
 
-fn groups(node: &Node<'_>) -> Option<Vec<Gid>> {
-    let mut groups = Vec::new();
-    node.each(|node| groups.push(Gid::from_raw(id(&node.needed()))));
+fn groups(user: &Node<'_>) -> Option<Vec<Gid>> {
+    let groups = user.all_at("additionalGids", |node| Gid::from_raw(id(node)));
     (!groups.is_empty()).then_some(groups)
 }
 
@@ -163,23 +164,24 @@ fn oom_score(node: &Node<'_>) -> Option<&'static CStr> {
 
 fn console_size(node: &Node<'_>) -> Option<(u16, u16)> {
     node.value()?;
-    let side = |name| node.get(name).needed().number(u16::MAX.into()).unwrap_or_default() as u16;
+    let side = |name| node.needed_number_at(name, u16::MAX.into()) as u16;
     Some((side("height"), side("width")))
 }
 
 fn limits(node: &Node<'_>) -> Vec<Limit> {
     let mut limits: Vec<Limit> = Vec::new();
-    node.each(|node| {
+    for node in node.items() {
         let kind = node.get("type");
         let name = kind.needed_string().to_bytes().strip_prefix(b"RLIMIT_").unwrap_or_default();
         let is_upper = name.iter().all(u8::is_ascii_uppercase);
         let Some(resource) = resource(&name.to_ascii_lowercase()).filter(|_| is_upper) else {
-            return kind.wrong(rare!("there is no such limit"));
+            kind.wrong(rare!("there is no such limit"));
+            continue;
         };
         if limits.iter().any(|limit| limit.resource == resource) {
             kind.wrong(rare!("it is there twice"));
         }
-        let value = |name| node.get(name).needed().wide().unwrap_or_default();
+        let value = |name| node.needed_number_at(name, u64::MAX);
         let (soft, hard) = (value("soft"), value("hard"));
         if soft > hard {
             node.get("soft").wrong(rare!("it is above the hard limit"));
@@ -190,25 +192,26 @@ fn limits(node: &Node<'_>) -> Vec<Limit> {
             resource,
             values: Rlimit { current: bound(soft), maximum: bound(hard) },
         });
-    });
+    }
     limits
 }
 
-fn capability_set(node: &Node<'_>) -> CapabilitySet {
+#[inline(never)]
+fn capability_set(node: &Node<'_>, name: &'static str) -> CapabilitySet {
     let mut set = CapabilitySet::empty();
-    node.each(|node| {
+    for node in node.get(name).items() {
         let name = node.needed_string().to_bytes();
         match capability(name).filter(|_| name.starts_with(b"CAP_")) {
             Some(known) => set |= known,
             None => node.wrong(rare!("there is no such capability")),
         }
-    });
+    }
     set
 }
 
 /// Where nothing is said there are none, as in runc.
 fn capabilities(node: &Node<'_>) -> Capabilities {
-    let set = |name| capability_set(&node.get(name));
+    let set = |name| capability_set(node, name);
     Capabilities {
         bounding: set("bounding"),
         effective: set("effective"),
@@ -220,12 +223,12 @@ fn capabilities(node: &Node<'_>) -> Capabilities {
 
 fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
     node.value()?;
-    let time = |name| node.get(name).wide().unwrap_or_default();
+    let time = |name| node.wide_at(name).unwrap_or_default();
     Some(Scheduler {
-        policy: node.get("policy").needed().word(POLICIES).unwrap_or_default() as u32,
-        flags: node.get("flags").word_bits(SCHEDULER_FLAGS),
-        nice: node.get("nice").between(-20, 19).unwrap_or_default() as i32,
-        priority: node.get("priority").between(0, 99).unwrap_or_default() as u32,
+        policy: node.needed_word_at("policy", POLICIES) as u32,
+        flags: node.word_bits_at("flags", SCHEDULER_FLAGS),
+        nice: node.between_at("nice", -20, 19).unwrap_or_default() as i32,
+        priority: node.between_at("priority", 0, 99).unwrap_or_default() as u32,
         runtime: time("runtime"),
         deadline: time("deadline"),
         period: time("period"),
@@ -234,7 +237,7 @@ fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
 
 fn io_priority(node: &Node<'_>) -> Option<u16> {
     node.value()?;
-    let class = node.get("class").needed().word(CLASSES).unwrap_or_default();
-    let priority = node.get("priority").between(0, 7).unwrap_or_default();
+    let class = node.needed_word_at("class", CLASSES);
+    let priority = node.between_at("priority", 0, 7).unwrap_or_default();
     Some(class as u16 | priority as u16)
 }

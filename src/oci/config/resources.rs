@@ -11,39 +11,30 @@ use core::ffi::CStr;
 /// Reads them.
 pub fn read(node: &Node<'_>) -> Resources<'static> {
     let pids = node.get("pids");
-    let limit = pids.get("limit");
-    if pids.is_there() {
-        limit.needed();
-    }
+    let limit = if pids.is_there() { pids.needed("limit") } else { pids };
     let network = node.get("network");
-    let mut huge_pages = Vec::new();
-    node.get("hugepageLimits").each(|node| {
-        let size = page_size(&node.get("pageSize").needed());
-        huge_pages.push((size, node.get("limit").needed().wide().unwrap_or_default()));
-    });
-    let mut priorities = Vec::new();
-    network.get("priorities").each(|node| {
-        let name = node.get("name");
-        priorities.push((name.needed_string(), node.get("priority").needed_small()));
-        check_word(&name, name.text().unwrap_or_default());
-    });
     Resources {
         memory: memory(&node.get("memory")),
         cpu: cpu(&node.get("cpu")),
         pids: limit.signed(),
-        devices: devices(&node.get("devices")),
+        devices: node.all_at("devices", device_rule),
         block: block(&node.get("blockIO")),
-        huge_pages,
-        network: PacketMarks { class_id: network.get("classID").small(), priorities },
+        huge_pages: node.all_at("hugepageLimits", |node| {
+            (page_size(&node.needed("pageSize")), node.needed_number_at("limit", u64::MAX))
+        }),
+        network: PacketMarks {
+            class_id: network.small_at("classID"),
+            priorities: network.all_at("priorities", priority),
+        },
         rdma: rdma(&node.get("rdma")),
         unified: unified(&node.get("unified")),
     }
 }
 
 fn memory(node: &Node<'_>) -> Memory {
-    let bytes = |name| node.get(name).between(-1, i64::MAX);
+    let bytes = |name| node.between_at(name, -1, i64::MAX);
     let disable = node.get("disableOOMKiller");
-    node.get("useHierarchy").flag();
+    node.flag_at("useHierarchy");
     Memory {
         limit: bytes("limit"),
         reservation: bytes("reservation"),
@@ -52,13 +43,13 @@ fn memory(node: &Node<'_>) -> Memory {
         kernel_tcp: bytes("kernelTCP"),
         swappiness: swappiness(&node.get("swappiness")),
         disable_oom_killer: disable.is_there().then(|| disable.flag()),
-        check_before_update: node.get("checkBeforeUpdate").flag(),
+        check_before_update: node.flag_at("checkBeforeUpdate"),
     }
 }
 
 /// Docker's -1, which is what is not asked for, comes as the highest number.
 fn swappiness(node: &Node<'_>) -> Option<u64> {
-    let wanted = node.wide().filter(|wanted| *wanted != u64::MAX)?;
+    let wanted = node.number(u64::MAX).filter(|wanted| *wanted != u64::MAX)?;
     if wanted > 100 {
         node.wrong(rare!("it is to be from 0 to 100"));
     }
@@ -67,20 +58,22 @@ fn swappiness(node: &Node<'_>) -> Option<u64> {
 
 fn cpu(node: &Node<'_>) -> Cpu<'static> {
     Cpu {
-        shares: node.get("shares").wide(),
-        quota: node.get("quota").signed(),
-        burst: node.get("burst").wide(),
-        period: node.get("period").wide(),
-        realtime_runtime: node.get("realtimeRuntime").signed(),
-        realtime_period: node.get("realtimePeriod").wide(),
-        cpus: numbers(&node.get("cpus")),
-        mems: numbers(&node.get("mems")),
-        idle: node.get("idle").between(0, 1),
+        shares: node.wide_at("shares"),
+        quota: node.signed_at("quota"),
+        burst: node.wide_at("burst"),
+        period: node.wide_at("period"),
+        realtime_runtime: node.signed_at("realtimeRuntime"),
+        realtime_period: node.wide_at("realtimePeriod"),
+        cpus: numbers_at(node, "cpus"),
+        mems: numbers_at(node, "mems"),
+        idle: node.between_at("idle", 0, 1),
     }
 }
 
 /// A list of numbers, such as `0-3,6`; empty, it is not asked for.
-pub fn numbers(node: &Node<'_>) -> Option<&'static CStr> {
+#[inline(never)]
+pub fn numbers_at(node: &Node<'_>, name: &'static str) -> Option<&'static CStr> {
+    let node = node.get(name);
     let list = node.filled()?;
     if processors(list.to_bytes()).is_none() {
         node.wrong(rare!("it is to be a list such as 0-3,6"));
@@ -88,43 +81,45 @@ pub fn numbers(node: &Node<'_>) -> Option<&'static CStr> {
     Some(list)
 }
 
-/// The number of a device; -1 stands for all, as leaving it out does.
-fn device_number(node: &Node<'_>) -> Option<u32> {
-    node.between(-1, u32::MAX.into()).and_then(|number| u32::try_from(number).ok())
+fn priority(node: &Node<'_>) -> (&'static CStr, u32) {
+    let name = node.needed("name");
+    check_word(&name, name.text().unwrap_or_default());
+    let priority = node.needed_number_at("priority", u32::MAX.into()) as u32;
+    (name.string().unwrap_or_default(), priority)
 }
 
-fn devices(node: &Node<'_>) -> Vec<DeviceRule> {
-    let mut rules = Vec::new();
-    node.each(|node| {
-        let access = node.get("access");
-        let mut bits = 0;
-        for letter in access.text().unwrap_or("rwm").bytes() {
-            match letter {
-                b'r' => bits |= DeviceAccess::READ,
-                b'w' => bits |= DeviceAccess::WRITE,
-                b'm' => bits |= DeviceAccess::MAKE,
-                _ => access.wrong(rare!("it is to be made of r, w and m")),
-            }
+fn device_rule(node: &Node<'_>) -> DeviceRule {
+    let access = node.get("access");
+    let mut bits = 0;
+    for letter in access.text().unwrap_or("rwm").bytes() {
+        match letter {
+            b'r' => bits |= DeviceAccess::READ,
+            b'w' => bits |= DeviceAccess::WRITE,
+            b'm' => bits |= DeviceAccess::MAKE,
+            _ => access.wrong(rare!("it is to be made of r, w and m")),
         }
-        let kind = node.get("type").word(&[("a", 0), ("", 0), ("c", 1), ("u", 1), ("b", 2)]);
-        rules.push(DeviceRule {
-            allow: node.get("allow").needed().flag(),
-            kind: match kind {
-                Some(1) => DeviceKind::Character,
-                Some(2) => DeviceKind::Block,
-                _ => DeviceKind::All,
-            },
-            major: device_number(&node.get("major")),
-            minor: device_number(&node.get("minor")),
-            // Nothing said is all meant.
-            access: if bits == 0 { DeviceAccess::ALL } else { DeviceAccess(bits) },
-        });
-    });
-    rules
+    }
+    let kind = node.word_at("type", &[("a", 0), ("", 0), ("c", 1), ("u", 1), ("b", 2)]);
+    // -1 stands for all, as leaving it out does.
+    let number = |name| node.between_at(name, -1, u32::MAX.into());
+    DeviceRule {
+        allow: node.needed("allow").flag(),
+        kind: match kind {
+            Some(1) => DeviceKind::Character,
+            Some(2) => DeviceKind::Block,
+            _ => DeviceKind::All,
+        },
+        major: number("major").and_then(|number| u32::try_from(number).ok()),
+        minor: number("minor").and_then(|number| u32::try_from(number).ok()),
+        // Nothing said is all meant.
+        access: if bits == 0 { DeviceAccess::ALL } else { DeviceAccess(bits) },
+    }
 }
 
 /// 0 is what is not asked for.
-fn weight(node: &Node<'_>) -> Option<u16> {
+#[inline(never)]
+fn weight_at(node: &Node<'_>, name: &'static str) -> Option<u16> {
+    let node = node.get(name);
     let weight = node.number(u16::MAX.into()).filter(|weight| *weight != 0)?;
     if !(10..=1000).contains(&weight) {
         node.wrong(rare!("it is to be from 10 to 1000"));
@@ -134,36 +129,31 @@ fn weight(node: &Node<'_>) -> Option<u16> {
 
 /// The numbers of a device that is named.
 fn device(node: &Node<'_>) -> (u32, u32) {
-    let number = |name| node.get(name).needed().between(0, u32::MAX.into()).unwrap_or_default();
+    let number = |name| node.needed(name).between(0, u32::MAX.into()).unwrap_or_default();
     (number("major") as u32, number("minor") as u32)
 }
 
-fn throttles(node: &Node<'_>) -> Vec<Throttle> {
-    let mut throttles = Vec::new();
-    node.each(|node| {
-        let (major, minor) = device(node);
-        let rate = node.get("rate").wide().unwrap_or_default();
-        throttles.push(Throttle { major, minor, rate });
-    });
-    throttles
+fn throttle(node: &Node<'_>) -> Throttle {
+    let (major, minor) = device(node);
+    Throttle { major, minor, rate: node.wide_at("rate").unwrap_or_default() }
+}
+
+fn weight_device(node: &Node<'_>) -> WeightDevice {
+    let (major, minor) = device(node);
+    let leaf_weight = weight_at(node, "leafWeight");
+    WeightDevice { major, minor, weight: weight_at(node, "weight"), leaf_weight }
 }
 
 fn block(node: &Node<'_>) -> BlockIo {
-    let mut weight_devices = Vec::new();
-    node.get("weightDevice").each(|node| {
-        let (major, minor) = device(node);
-        let leaf_weight = weight(&node.get("leafWeight"));
-        let weight = weight(&node.get("weight"));
-        weight_devices.push(WeightDevice { major, minor, weight, leaf_weight });
-    });
+    let throttles = |name| node.all_at(name, throttle);
     BlockIo {
-        weight: weight(&node.get("weight")),
-        leaf_weight: weight(&node.get("leafWeight")),
-        weight_devices,
-        read_bps: throttles(&node.get("throttleReadBpsDevice")),
-        write_bps: throttles(&node.get("throttleWriteBpsDevice")),
-        read_iops: throttles(&node.get("throttleReadIOPSDevice")),
-        write_iops: throttles(&node.get("throttleWriteIOPSDevice")),
+        weight: weight_at(node, "weight"),
+        leaf_weight: weight_at(node, "leafWeight"),
+        weight_devices: node.all_at("weightDevice", weight_device),
+        read_bps: throttles("throttleReadBpsDevice"),
+        write_bps: throttles("throttleWriteBpsDevice"),
+        read_iops: throttles("throttleReadIOPSDevice"),
+        write_iops: throttles("throttleWriteIOPSDevice"),
     }
 }
 
@@ -181,12 +171,11 @@ fn page_size(node: &Node<'_>) -> &'static CStr {
 
 fn rdma(node: &Node<'_>) -> Vec<Rdma<'static>> {
     let mut devices = Vec::new();
-    for (name, value) in node.object() {
-        let node = node.member(name, value);
-        check_word(&node, name);
-        let device = keep(name.as_bytes().to_vec()).unwrap_or_default();
-        let handles = node.get("hcaHandles").small();
-        devices.push(Rdma { device, handles, objects: node.get("hcaObjects").small() });
+    for node in node.members() {
+        check_word(&node, node.name());
+        let device = keep(node.name()).unwrap_or_default();
+        let handles = node.small_at("hcaHandles");
+        devices.push(Rdma { device, handles, objects: node.small_at("hcaObjects") });
     }
     devices
 }
@@ -201,9 +190,8 @@ fn check_word(node: &Node<'_>, name: &str) {
 /// Files are named, and no folders.
 fn unified(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
     let mut files = Vec::new();
-    for (name, value) in node.object() {
-        let node = node.member(name, value);
-        let file = keep(name.as_bytes().to_vec()).unwrap_or_default();
+    for node in node.members() {
+        let file = keep(node.name()).unwrap_or_default();
         let is_folder = matches!(file.to_bytes(), b"" | b"." | b"..");
         if is_folder || file.to_bytes().contains(&b'/') {
             node.wrong(rare!("it is no file of a cgroup"));
