@@ -10,7 +10,7 @@ use crate::kernel::execute::execute;
 use crate::kernel::identity::Parent;
 use crate::kernel::program::SCRATCH_BYTES;
 use crate::kernel::sockets::send_file;
-use crate::kernel::{namespaces, own_file};
+use crate::kernel::{namespaces, own_file, process};
 use crate::plan::{Act, Meeting, Plan, Point, Program, Stage, Step, Ties, answer};
 use crate::sys::namespaces::{Namespaces, enter};
 use crate::sys::process::{Memory, Stack, clone};
@@ -160,6 +160,10 @@ fn beget<'a>(
 ) -> Result<Pid, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
     let mut child = || child();
+    if given.entered.is_some() || !plan.entered.is_empty() {
+        // Who is there already could otherwise look at it; the child has this from its beginning.
+        process::hide().map_err(explain)?;
+    }
     if plan.entered.is_empty() && given.first_entered.is_none() {
         let cloned = clone(stack, Memory::Copied, plan.namespaces, &mut child);
         return cloned.doing(&CLONE).map_err(explain);
