@@ -60,8 +60,8 @@ pub fn set(
     let permitted = present.permitted & permitted;
     let sets = CapabilitySets { effective: permitted & effective, permitted, inheritable };
     set_capabilities(None, sets).doing(&SET)?;
-    for capability in ambient.iter() {
-        // One that is not in both other sets cannot be had; a process without it is as asked for.
+    // One that is not in both other sets cannot be had; a process without it is as asked for.
+    for capability in (ambient & permitted & inheritable).iter() {
         let _ = configure_capability_in_ambient_set(capability, true);
     }
     Ok(())

@@ -150,8 +150,8 @@ pub fn create<'a>(
     attended.map(|()| process)
 }
 
-/// Clones the child. Where it is to be in namespaces that only a process's children are in, or that belong to
-/// other users, a process between enters those, and clones it for this one.
+/// Clones the child. Where it is to be in namespaces that belong to other users, or are known by a path, a
+/// process between enters those, and clones it for this one.
 fn beget<'a>(
     plan: &Plan<'a>,
     given: &Given<'_>,
@@ -164,9 +164,11 @@ fn beget<'a>(
         // Who is there already could otherwise look at it; the child has this from its beginning.
         process::hide().map_err(explain)?;
     }
-    if plan.entered.is_empty() && given.first_entered.is_none() {
-        let cloned = clone(stack, Memory::Copied, plan.namespaces, &mut child);
-        return cloned.doing(&CLONE).map_err(explain);
+    if plan.entered.is_empty() && Namespaces::PID.contains(given.first_entered) {
+        // Only children are in one of processes: this process stays where it is, and clones nothing else.
+        let cloned = enter_all(plan, given)
+            .and_then(|()| clone(stack, Memory::Copied, plan.namespaces, &mut child).doing(&CLONE));
+        return cloned.map_err(explain);
     }
     let mut cloned = Err(Fault { operation: &CLONE, errno: Errno::SRCH });
     let mut between = || {
