@@ -63,7 +63,6 @@ use lookup::image::Used;
 use plan::Plan;
 use rustix::termios::isatty;
 use sys::files::standard_output;
-use sys::process::StringList;
 
 /// How the process was started.
 pub struct Invocation<'a> {
@@ -71,6 +70,8 @@ pub struct Invocation<'a> {
     pub args: Vec<&'a CStr>,
     /// The environment.
     pub env: Vec<&'a CStr>,
+    /// The name by which the file was executed: `AT_EXECFN`, getauxval(3).
+    pub file: &'a CStr,
     /// Whether the start gave the process privilege that its caller does not have: `AT_SECURE`,
     /// getauxval(3).
     pub secure: bool,
@@ -182,8 +183,11 @@ fn runtime<'a>(invocation: &'a Invocation<'a>, typed: Typed<'a>) -> Result<u8, E
             let called = invocation.args.first().copied().unwrap_or_default();
             return print(&cli::runtime::version(called));
         }
-        // Whoever is in the container already may look at these.
-        Command::Create | Command::Run | Command::Exec | Command::Restore => seal(invocation)?,
+        // One becomes the container's program, or whoever is there already may look at it.
+        Command::Create | Command::Run | Command::Exec | Command::Restore => {
+            let Invocation { args, env, file, .. } = invocation;
+            own_file::cover(file, args, env).map_err(|fault| fault.into_error(b"", b""))?;
+        }
         _ => {}
     }
     oci::run(typed, &invocation.env)
@@ -204,7 +208,8 @@ fn plan<'a>(
         return print(&plan.explain()).map(Next::Done);
     }
     if plan.is_seen() {
-        seal(invocation)?;
+        let sealed = own_file::seal(&invocation.args, &invocation.env);
+        sealed.map_err(|fault| fault.into_error(b"", b""))?;
     }
     Ok(Next::Launch(plan, used))
 }
@@ -229,13 +234,6 @@ fn make_root<'a>(wanted: Rootfs<'a>, variables: &[&'a CStr]) -> Result<(), Error
         }
         Rootfs::Prune { keep } => lookup::image::prune(keep, variables, caller),
     }
-}
-
-/// Goes on in a copy of the launcher that cannot be written to.
-fn seal<'a>(invocation: &Invocation<'a>) -> Result<(), Error<'a>> {
-    let (arguments, environment) =
-        (StringList::new(&invocation.args), StringList::new(&invocation.env));
-    own_file::seal(&arguments, &environment).map_err(|fault| fault.into_error(b"", b""))
 }
 
 static PRINT: Operation = Operation::new(rare!("write to standard output"));

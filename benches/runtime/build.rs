@@ -1,16 +1,27 @@
 //! What the runtimes are given, built anew in a folder of its own: a root with two programs, bundles,
-//! and a folder for each one's state.
+//! and a folder for each one's state, in memory as those of a system are, below /run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const TRUE: &str = "int main(void) { return 0; }\n";
+/// Without libc, whose start is no runtime's time.
+const TRUE: &str =
+    "#include \"raw.h\"\nvoid begin(long *stack) { (void)stack; CALL(exit_group, 0); }\n";
 const SLEEP: &str = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n";
+const WITHOUT_LIBC: [&str; 6] = [
+    "-static",
+    "-nostdlib",
+    "-ffreestanding",
+    "-fno-stack-protector",
+    "-I",
+    concat!(env!("CARGO_MANIFEST_DIR"), "/benches/launch"),
+];
 
 /// A folder with bundles; gone with it, as are the containers whose state is in it.
 pub struct Folder {
     path: PathBuf,
+    states: PathBuf,
     /// The configuration that `spec` writes, the same one for all runtimes.
     spec: String,
 }
@@ -18,17 +29,23 @@ pub struct Folder {
 impl Folder {
     /// `writers`: runtimes that may be installed; the first that works writes the configuration.
     pub fn new(writers: &[&str]) -> Self {
-        let path = PathBuf::from(format!("/tmp/mini-container-runtime-{}", std::process::id()));
+        let name = format!("mini-container-runtime-{}", std::process::id());
+        let (path, states) = (Path::new("/tmp").join(&name), Path::new("/dev/shm").join(&name));
         fs::create_dir_all(path.join("rootfs/bin")).unwrap();
         let spec = writers.iter().find_map(|writer| spec(writer, &path)).expect("a runtime's spec");
-        let folder = Self { path, spec };
-        folder.compile_text("true", TRUE);
-        folder.compile_text("sleep", SLEEP);
+        let folder = Self { path, states, spec };
+        folder.compile_text("true", TRUE, &WITHOUT_LIBC);
+        folder.compile_text("sleep", SLEEP, &["-static"]);
         folder
     }
 
     pub fn name(&self, name: &str) -> String {
         self.path.join(name).to_str().unwrap().to_string()
+    }
+
+    /// Where a runtime keeps what it knows of its containers.
+    pub fn state(&self, name: &str) -> String {
+        self.states.join(name).to_str().unwrap().to_string()
     }
 
     /// A bundle whose container runs a program without arguments in a cgroup of its own, beside no
@@ -54,15 +71,14 @@ impl Folder {
 
     /// The program that measures another one's memory.
     pub fn peak(&self) -> String {
-        let options = ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"];
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/runtime/peak.c");
-        self.compile(&source, "peak", &options)
+        self.compile(&source, "peak", &WITHOUT_LIBC)
     }
 
-    fn compile_text(&self, name: &str, text: &str) {
+    fn compile_text(&self, name: &str, text: &str, options: &[&str]) {
         let source = self.path.join(name).with_extension("c");
         fs::write(&source, text).unwrap();
-        self.compile(&source, &format!("rootfs/bin/{name}"), &["-static"]);
+        self.compile(&source, &format!("rootfs/bin/{name}"), options);
     }
 
     fn compile(&self, source: &Path, name: &str, options: &[&str]) -> String {
@@ -94,6 +110,7 @@ impl Drop for Folder {
     fn drop(&mut self) {
         self.take_groups("");
         let _ = fs::remove_dir_all(&self.path);
+        let _ = fs::remove_dir_all(&self.states);
     }
 }
 

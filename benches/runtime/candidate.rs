@@ -60,7 +60,7 @@ impl Runtime {
     }
 
     fn state(&self, folder: &Folder) -> String {
-        folder.name(&format!("state-{}", self.name))
+        folder.state(self.name)
     }
 
     /// The cgroups and the containers' states that are there after all is done.

@@ -42,10 +42,12 @@ impl Hierarchies {
     fn read(mounts: &[u8], groups: &'static [u8]) -> Self {
         let mut found = Self::default();
         let mut unified = None;
+        let mounts = parts(mounts, b'\n').filter_map(Mount::read);
+        let mounts: Vec<_> = mounts.filter(|mount| mount.kind.starts_with(b"cgroup")).collect();
         for line in parts(groups, b'\n') {
             let (controllers, own) = cut(cut(line, b':').1.unwrap_or_default(), b':');
             let Some(own) = own else { continue };
-            let Some(hierarchy) = mounted(mounts, controllers, own) else { continue };
+            let Some(hierarchy) = mounted(&mounts, controllers, own) else { continue };
             if controllers.is_empty() {
                 unified = Some(hierarchy);
             } else {
@@ -62,11 +64,14 @@ impl Hierarchies {
 }
 
 /// The mount of a hierarchy, of several the first that shows our own cgroup.
-fn mounted(mounts: &[u8], controllers: &'static [u8], own: &'static [u8]) -> Option<Hierarchy> {
+fn mounted(
+    mounts: &[Mount<'_>],
+    controllers: &'static [u8],
+    own: &'static [u8],
+) -> Option<Hierarchy> {
     let wanted = cut(controllers, b',').0;
     let mut hidden = None;
-    for line in parts(mounts, b'\n') {
-        let Some(mount) = Mount::read(line) else { continue };
+    for mount in mounts {
         let is_it = if controllers.is_empty() {
             mount.kind == b"cgroup2"
         } else {

@@ -21,6 +21,14 @@ pub struct Hooks<'a> {
     pub poststop: Vec<Hook<'a>>,
 }
 
+impl Hooks<'_> {
+    /// Whether any run in the runtime's namespaces while the container is made.
+    #[must_use]
+    pub fn run_before(&self) -> bool {
+        !self.prestart.is_empty() || !self.create_runtime.is_empty()
+    }
+}
+
 /// One program.
 pub struct Hook<'a> {
     /// Where it is; absolute.

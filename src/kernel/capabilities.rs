@@ -61,8 +61,8 @@ pub fn set(
     let permitted = present.permitted & permitted;
     let sets = CapabilitySets { effective: permitted & effective, permitted, inheritable };
     set_capabilities(None, sets).doing(&SET)?;
-    for capability in each().filter(|capability| ambient.contains(*capability)) {
-        // One that is not in both other sets cannot be had; a process without it is as asked for.
+    // One that is not in both other sets cannot be had; a process without it is as asked for.
+    for capability in each().filter(|one| (ambient & permitted & inheritable).contains(*one)) {
         let _ = configure_capability_in_ambient_set(capability, true);
     }
     Ok(())

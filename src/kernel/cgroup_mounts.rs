@@ -7,7 +7,7 @@ use crate::sys::mounts::Reach;
 use crate::text::parts;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::symlinkat;
+use rustix::fs::{Mode, mkdirat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
@@ -83,6 +83,8 @@ pub fn mount(
                     ..*entry
                 };
                 let (name, own) = (hierarchy.name, hierarchy.own);
+                // The folder is new; what this fails at, what follows says.
+                let _ = mkdirat(&made, name, Mode::from_raw_mode(0o755));
                 show(made.as_fd(), &fresh, name, own, cgroups.has_namespace)?;
                 link(&made, name).doing(&LINK)?;
             }

@@ -8,6 +8,7 @@ use super::inside::{self, MountPoint};
 use super::mounts::{ATTACH, MAKE_POINT, Name, attach, remount_read_only};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::mounts::{Change, Reach, change};
+use crate::text::parts;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::fstat;
@@ -199,8 +200,10 @@ fn mount_file_system(
     };
     let mut attributes = entry.set.union(entry.set_all);
     let mut settings = Name::<SETTINGS_BYTES>::new();
-    if entry.kind == c"tmpfs" {
-        // As the directory was; a setting that follows has the last word.
+    let has_mode =
+        || parts(entry.settings.to_bytes(), b',').any(|setting| setting.starts_with(b"mode="));
+    if entry.kind == c"tmpfs" && !has_mode() {
+        // As the directory was.
         settings.push(b"mode=").push_octal(fstat(&onto).doing(&MAKE)?.st_mode & 0o7777).push(b",");
     } else if entry.source.to_bytes().starts_with(b"/")
         && attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY)

@@ -3,19 +3,26 @@
 //! script's first line, gets the launcher, and with it a name for the launcher's file outside.
 //!
 //! Two things are done about it. A launcher that was started that way notices, and goes no further.
-//! And where processes that are there already could look at ours, ours run from a sealed copy in
-//! memory; `memfd_create(2)`.
+//! And where processes that are there already could look at ours, or one of ours becomes the container's
+//! program, ours run from under a cover, through which nobody can do anything about the file:
+//!
+//! - a mount of the file alone that can be neither written to nor executed. It is made writable for nobody
+//!   any more, since it is in no namespace when ours goes on, whatever becomes of the mount that the file lies on;
+//! - where that is not to be had, and for a launcher, a sealed copy in memory; `memfd_create(2)`.
 
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::files::close_number;
+use crate::sys::mounts::{Change, Reach, change};
 use crate::sys::process::{StringList, execute_file};
 use crate::text::{Text, parts, read_start};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
-    CWD, MemfdFlags, Mode, OFlags, PROC_SUPER_MAGIC, SealFlags, fcntl_add_seals, fcntl_get_seals,
-    fstatfs, memfd_create, openat, sendfile,
+    CWD, MemfdFlags, Mode, OFlags, PROC_SUPER_MAGIC, SealFlags, StatVfsMountFlags, fcntl_add_seals,
+    fcntl_get_seals, fstatfs, fstatvfs, memfd_create, openat, readlinkat_raw, sendfile,
 };
 use rustix::io::{Errno, read, retry_on_intr};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::process::{Signal, parent_process_death_signal, set_parent_process_death_signal};
 use rustix::thread::set_name;
 
@@ -30,15 +37,29 @@ static EXECUTE: Operation = Operation::new(rare!("execute the sealed copy of the
 
 /// Whether this process was started from inside a container by the file of the launcher outside.
 ///
-/// Only a child of a launcher that became its program is suspected: it dies with its parent. Its
-/// file is then looked for among the mounts that it sees. What cannot be found out counts as yes.
+/// Only a child of a launcher that became its program is suspected: it dies with its parent. Unless it
+/// is covered, its file is then looked for among the mounts that it sees. What cannot be found out
+/// counts as yes.
 #[must_use]
 pub fn is_from_outside() -> bool {
     match parent_process_death_signal() {
-        Ok(Some(Signal::KILL)) => !is_among_mounts().unwrap_or(false),
+        // Also engines ask for this, for their runtime.
+        Ok(Some(Signal::KILL)) => {
+            let is_known = || {
+                let own = Own::open()?;
+                Ok::<_, Errno>(
+                    is_sealed(&own.file) || own.is_mounted_alone() || own.is_among_mounts()?,
+                )
+            };
+            !is_known().unwrap_or(false)
+        }
         Ok(Some(MARK)) => {
-            // Who runs in a container from a file of its own goes on, and perhaps from a copy.
-            let is_own = is_among_mounts().unwrap_or(false) && !is_sealed_copy();
+            // Who runs in a container from a file of its own goes on, and perhaps under a cover.
+            let is_known = || {
+                let own = Own::open()?;
+                Ok::<_, Errno>(!is_sealed(&own.file) && own.is_among_mounts()?)
+            };
+            let is_own = is_known().unwrap_or(false);
             is_own.then(|| set_parent_process_death_signal(None)).is_none()
         }
         _ => false,
@@ -58,28 +79,78 @@ pub fn mark() -> Result<(), Fault> {
     set_parent_process_death_signal(Some(MARK)).doing(&MARKING)
 }
 
-fn is_sealed_copy() -> bool {
-    open().is_ok_and(|file| is_sealed(&file))
+/// The file, and where the kernel tells about it.
+struct Own {
+    /// `/proc/self`, the kernel's.
+    proc: OwnedFd,
+    file: OwnedFd,
 }
 
-fn is_among_mounts() -> Result<bool, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let own = openat(CWD, c"/proc/self", flags, Mode::empty())?;
-    // Inside a container that came with files of these names, anything could be read from them.
-    if fstatfs(&own)?.f_type != PROC_SUPER_MAGIC {
-        return Err(Errno::NODEV);
+impl Own {
+    fn open() -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let proc = openat(CWD, c"/proc/self", flags, Mode::empty())?;
+        // Inside a container that came with files of these names, anything could be read from them.
+        if fstatfs(&proc)?.f_type != PROC_SUPER_MAGIC {
+            return Err(Errno::NODEV);
+        }
+        let file = read_only(&proc, c"exe")?;
+        Ok(Self { proc, file })
     }
-    let file = read_only(&own, c"exe")?;
-    if is_sealed(&file) {
-        return Ok(true);
+
+    /// Whether it is executed through a mount that covers it.
+    fn is_mounted_alone(&self) -> bool {
+        self.is_alone(&self.file).unwrap_or(false)
     }
+
+    /// Whether an open file lies on a read-only mount that has no place anywhere: all of the file's name is the
+    /// root of that.
+    fn is_alone(&self, file: &OwnedFd) -> Result<bool, Errno> {
+        let mut name = [0; 2];
+        let entry = entry("fd/", file);
+        let length = readlinkat_raw(&self.proc, c_str(&entry)?, &mut name)?;
+        Ok(name.get(..length) == Some(b"/")
+            && fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::RDONLY))
+    }
+
+    fn is_among_mounts(&self) -> Result<bool, Errno> {
+        let mut buffer = [0; 256];
+        let entry = entry("fdinfo/", &self.file);
+        let about = read_start(&read_only(&self.proc, c_str(&entry)?)?, &mut buffer)?;
+        let mount = parts(about, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
+        has_line(&read_only(&self.proc, c"mountinfo")?, mount.ok_or(Errno::NOENT)?)
+    }
+
+    /// Makes a mount to go on from. It stays open until [`Self::forbid_execution`]: until then it can be changed.
+    fn mount(&self) -> Result<OwnedFd, Errno> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_EMPTY_PATH;
+        let mount = open_tree(&self.file, c"", flags)?;
+        change(mount.as_fd(), Reach::Mount, Change::READ_ONLY)?;
+        // What would not be known again is of no use.
+        if self.is_alone(&mount)? { Ok(mount) } else { Err(Errno::NOSYS) }
+    }
+
+    /// Once executed, nobody needs to do that again: it would keep the file busy (`ETXTBSY`). `name` is what was
+    /// executed: the descriptor of the mount, which is closed, and with it goes all that could change the mount.
+    fn forbid_execution(&self, name: &CStr) -> Result<(), Errno> {
+        let digits = name.to_bytes().strip_prefix(b"/dev/fd/").ok_or(Errno::BADF)?;
+        let number = digits.iter().fold(0, |all, digit| all * 10 + u32::from(*digit & 15));
+        let set = MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        change(self.file.as_fd(), Reach::Mount, Change { set, ..Change::NONE })?;
+        close_number(number);
+        Ok(())
+    }
+}
+
+/// What stands in a folder of `/proc/self` for an open file, with a NUL behind it.
+fn entry(folder: &'static str, file: &OwnedFd) -> Text {
     let mut name = Text::new();
-    name.push("fdinfo/").push_number(file.as_raw_fd().unsigned_abs().into()).push("\0");
-    let name = CStr::from_bytes_until_nul(name.as_bytes()).map_err(|_| Errno::INVAL)?;
-    let mut buffer = [0; 256];
-    let about = read_start(&read_only(&own, name)?, &mut buffer)?;
-    let mount = parts(about, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
-    has_line(&read_only(&own, c"mountinfo")?, mount.ok_or(Errno::NOENT)?)
+    name.push(folder).push_number(file.as_raw_fd().unsigned_abs().into()).push("\0");
+    name
+}
+
+fn c_str(name: &Text) -> Result<&CStr, Errno> {
+    CStr::from_bytes_until_nul(name.as_bytes()).map_err(|_| Errno::INVAL)
 }
 
 /// Whether a line of the file begins with this word.
@@ -103,23 +174,47 @@ fn has_line(file: &OwnedFd, word: &[u8]) -> Result<bool, Errno> {
     }
 }
 
-/// Goes on in a sealed copy of the launcher's file, with the same arguments and environment; returns
-/// when this is one already.
+/// Goes on from under a cover, with the same arguments and environment; returns when this process is there.
+/// `name` is the one that was executed.
+///
+/// # Errors
+///
+/// As for [`seal`].
+pub fn cover(name: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> Result<(), Fault> {
+    let own = Own::open().doing(&OPEN)?;
+    if own.is_mounted_alone() {
+        if own.forbid_execution(name).is_ok() {
+            return set_name(NAME).doing(&COPY);
+        }
+    } else if !is_sealed(&own.file)
+        && let Ok(mount) = own.mount()
+    {
+        // What keeps it from being executed there, need not be in the way of a copy.
+        let _ = execute(&mount, arguments, environment);
+    }
+    seal(arguments, environment)
+}
+
+/// Goes on in a sealed copy of the file, with the same arguments and environment; returns when this is one.
 ///
 /// # Errors
 ///
 /// `memfd_create(2)`, sendfile(2), fcntl(2), execveat(2).
-pub fn seal(arguments: &StringList<'_>, environment: &StringList<'_>) -> Result<(), Fault> {
+pub fn seal(arguments: &[&CStr], environment: &[&CStr]) -> Result<(), Fault> {
     let file = open()?;
     if is_sealed(&file) {
         // Or else it would be called after the file in memory.
         return set_name(NAME).doing(&COPY);
     }
     let copy = sealed_copy(&file).doing(&COPY)?;
-    Err(execute_file(copy.as_fd(), arguments, environment)).doing(&EXECUTE)
+    Err(execute(&copy, arguments, environment)).doing(&EXECUTE)
 }
 
-/// What the copy is called.
+fn execute(file: &OwnedFd, arguments: &[&CStr], environment: &[&CStr]) -> Errno {
+    execute_file(file.as_fd(), &StringList::new(arguments), &StringList::new(environment))
+}
+
+/// What the process is called.
 const NAME: &CStr = c"mini-container";
 
 fn sealed_copy(file: &OwnedFd) -> Result<OwnedFd, Errno> {
@@ -175,6 +270,8 @@ mod tests {
 
     #[test]
     fn the_tests_run_from_a_mount_that_they_see() {
-        assert_eq!(is_among_mounts(), Ok(true));
+        let own = Own::open().unwrap();
+        assert_eq!(own.is_among_mounts(), Ok(true));
+        assert!(!own.is_mounted_alone());
     }
 }

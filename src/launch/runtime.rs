@@ -10,7 +10,7 @@ use crate::kernel::execute::execute;
 use crate::kernel::identity::Parent;
 use crate::kernel::program::SCRATCH_BYTES;
 use crate::kernel::sockets::send_file;
-use crate::kernel::{namespaces, own_file};
+use crate::kernel::{namespaces, own_file, process};
 use crate::plan::{Act, Meeting, Plan, Point, Program, Stage, Step, Ties, answer};
 use crate::sys::namespaces::{Namespaces, enter};
 use crate::sys::process::{Memory, Stack, clone};
@@ -150,8 +150,8 @@ pub fn create<'a>(
     attended.map(|()| process)
 }
 
-/// Clones the child. Where it is to be in namespaces that only a process's children are in, or that belong to
-/// other users, a process between enters those, and clones it for this one.
+/// Clones the child. Where it is to be in namespaces that belong to other users, or are known by a path, a
+/// process between enters those, and clones it for this one.
 fn beget<'a>(
     plan: &Plan<'a>,
     given: &Given<'_>,
@@ -160,9 +160,15 @@ fn beget<'a>(
 ) -> Result<Pid, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
     let mut child = || child();
-    if plan.entered.is_empty() && given.first_entered.is_none() {
-        let cloned = clone(stack, Memory::Copied, plan.namespaces, &mut child);
-        return cloned.doing(&CLONE).map_err(explain);
+    if given.entered.is_some() || !plan.entered.is_empty() {
+        // Who is there already could otherwise look at it; the child has this from its beginning.
+        process::hide().map_err(explain)?;
+    }
+    if plan.entered.is_empty() && Namespaces::PID.contains(given.first_entered) {
+        // Only children are in one of processes: this process stays where it is, and clones nothing else.
+        let cloned = enter_all(plan, given)
+            .and_then(|()| clone(stack, Memory::Copied, plan.namespaces, &mut child).doing(&CLONE));
+        return cloned.map_err(explain);
     }
     let mut cloned = Err(Fault { operation: &CLONE, errno: Errno::SRCH });
     let mut between = || {

@@ -107,7 +107,9 @@ impl<'a> Plan<'a> {
         }
         self.label(container);
         // They find all of it mounted, and nothing hidden or read-only yet.
-        self.act(Act::Meet(Meeting::Hooks));
+        if hooks.run_before() || !container.isolation.net_devices.is_empty() {
+            self.act(Act::Meet(Meeting::Hooks));
+        }
         if !hooks.create_container.is_empty() {
             self.act(Act::Hooks(Point::CreateContainer));
         }

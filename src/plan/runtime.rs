@@ -34,7 +34,8 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    /// Plans a process that joins a container: what it may see and do is the container's.
+    /// Plans a process that joins a container: what it may see and do is the container's. It is hidden from
+    /// its beginning.
     #[must_use]
     pub fn for_exec(
         container: &'a Container<'a>,
@@ -46,7 +47,6 @@ impl<'a> Plan<'a> {
         let [first, last] = &container.process.attributes.exec_processors;
         plan.steps.extend(first.iter().map(Step::Processors));
         plan.act(Act::Meet(Meeting::Cgroup));
-        plan.steps.push(Step::Hide);
         plan.steps.extend(last.iter().map(Step::Processors));
         plan.label(container);
         if let Some(score) = container.process.oom_score {

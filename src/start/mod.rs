@@ -22,9 +22,11 @@ use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use mini_container::Invocation;
 
-/// Auxiliary vector, getauxval(3): the end, and "treat this start as one that gained privilege".
+/// Auxiliary vector, getauxval(3): the end, "treat this start as one that gained privilege", and the
+/// name that was executed.
 const AT_NULL: usize = 0;
 const AT_SECURE: usize = 23;
+const AT_EXECFN: usize = 31;
 
 /// Where `_start` goes, on a stack that is aligned and has no caller.
 unsafe extern "C" fn enter(
@@ -64,7 +66,12 @@ unsafe fn invocation(stack: *const usize) -> Invocation<'static> {
     architecture::keep_auxiliary(auxiliary);
     // SAFETY: it is a list of pairs that ends with AT_NULL.
     let secure = unsafe { auxiliary_value(auxiliary, AT_SECURE) } != 0;
-    Invocation { args, env, secure }
+    // SAFETY: the same.
+    let file = unsafe { auxiliary_value(auxiliary, AT_EXECFN) };
+    let file = core::ptr::with_exposed_provenance::<c_char>(file);
+    // SAFETY: the kernel has put a string there, which lives as long as the process, or has left it out.
+    let file = unsafe { file.as_ref() }.map(|start| unsafe { CStr::from_ptr(start) });
+    Invocation { args, env, file: file.unwrap_or_default(), secure }
 }
 
 /// # Safety

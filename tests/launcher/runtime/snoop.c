@@ -13,6 +13,13 @@
 
 static long seen;
 
+/* Whether a process runs what is not the container's; which file that is. */
+static int is_other(const char *path, char target[4096]) {
+    ssize_t length = readlink(path, target, 4095);
+    target[length > 0 ? length : 0] = 0;
+    return length > 0 && strcmp(target, "/bin/busybox");
+}
+
 static void look(const char *number) {
     char path[300], target[4096];
     snprintf(path, sizeof path, "/proc/%s/fd", number);
@@ -32,12 +39,12 @@ static void look(const char *number) {
     }
     if (open_files) closedir(open_files);
     snprintf(path, sizeof path, "/proc/%s/exe", number);
-    ssize_t length = readlink(path, target, sizeof target - 1);
-    if (length > 0 && (target[length] = 0, strcmp(target, "/bin/busybox")) && !strstr(target, "(deleted)")) {
-        int fd = open(path, O_WRONLY);
-        if (fd >= 0) printf("escaped: %s can be written to: %s\n", path, target), close(fd);
-        if (!ptrace(PTRACE_SEIZE, atoi(number), 0, 0)) printf("escaped: %s is traced\n", target);
-    }
+    if (!is_other(path, target)) return;
+    int fd = open(path, O_WRONLY);
+    if (fd >= 0) printf("escaped: %s can be written to: %s\n", path, target), close(fd);
+    /* In between it may have become the container's program, which may be traced. */
+    if (!ptrace(PTRACE_SEIZE, atoi(number), 0, 0) && is_other(path, target))
+        printf("escaped: %s is traced\n", target);
 }
 
 int main(int count, char **words) {
