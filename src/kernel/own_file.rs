@@ -113,12 +113,22 @@ impl Own {
             && fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::RDONLY))
     }
 
+    /// Whether it lies on a mount that this process sees. The one that the root is in is listed only where it is
+    /// mounted there: chroot(2) takes any folder.
     fn is_among_mounts(&self) -> Result<bool, Errno> {
-        let mut buffer = [0; 256];
-        let entry = entry("fdinfo/", &self.file);
-        let about = read_start(&read_only(&self.proc, c_str(&entry)?)?, &mut buffer)?;
+        let (mut buffer, mut of_root) = ([0; 256], [0; 256]);
+        let mount = self.mount_id(&self.file, &mut buffer)?;
+        let root = openat(CWD, c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(mount == self.mount_id(&root, &mut of_root)?
+            || has_line(&read_only(&self.proc, c"mountinfo")?, mount)?)
+    }
+
+    /// The number of the mount that an open file lies on, as text.
+    fn mount_id<'b>(&self, file: &OwnedFd, buffer: &'b mut [u8; 256]) -> Result<&'b [u8], Errno> {
+        let entry = entry("fdinfo/", file);
+        let about = read_start(&read_only(&self.proc, c_str(&entry)?)?, buffer)?;
         let mount = parts(about, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
-        has_line(&read_only(&self.proc, c"mountinfo")?, mount.ok_or(Errno::NOENT)?)
+        mount.ok_or(Errno::NOENT)
     }
 
     /// Makes a mount to go on from. It stays open until [`Self::forbid_execution`]: until then it can be changed.

@@ -11,6 +11,7 @@ tests![
     a_container_is_made_through_a_mount needs Root;
     nobody_makes_the_mount_writable needs Root, Program("/usr/bin/python3");
     an_engine_calls_it_from_everywhere needs Root, Program("setpriv");
+    an_engine_in_a_folder_that_is_its_root needs Root, Program("setpriv");
     without_such_mounts_there_is_a_copy needs Root, Program("setpriv"), Program("strace");
     a_file_of_the_containers_own_that_is_read_only needs Root;
     a_launcher_on_what_is_read_only_is_no_program needs Root;
@@ -78,6 +79,23 @@ fn an_engine_calls_it_from_everywhere() {
         let ended = run(command.stdin(Stdio::null()));
         assert_eq!(ended.output, "launched\n", "{line}: {}", ended.errors);
         bundle.is_gone();
+    }
+}
+
+/// The mount that a root is in is listed only where it is mounted there; it is known all the same.
+fn an_engine_in_a_folder_that_is_its_root() {
+    for (prepare, file) in [("", "/crun"), ("exec 9<$D/r/crun; rm $D/r/crun", "/proc/self/fd/9")] {
+        let bundle = Bundle::of("true");
+        let script = format!(
+            "set -e; mount -t tmpfs t $D; mkdir $D/r; cp $B $D/r/crun; ln -s usr/bin usr/lib usr/lib64 $D/r
+            for name in proc usr; do mkdir $D/r/$name; mount --rbind /$name $D/r/$name; done
+            {prepare}
+            exec chroot $D/r setpriv --pdeathsig KILL {file} --root /state state none"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", &script]);
+        command.env("B", runtime_file()).env("D", bundle.scratch.folder("work"));
+        run(command.stdin(Stdio::null())).fails(1, &["does not exist"]);
     }
 }
 

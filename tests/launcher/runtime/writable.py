@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 MOUNT_SETATTR, AT_EMPTY_PATH, RDONLY, OPEN_TREE, CLONE = 442, 0x1000, 1, 428, 1
@@ -51,7 +52,10 @@ space = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY)
 end = os.pidfd_open(process)
 signal.pidfd_send_signal(end, signal.SIGKILL)
 select.select([end], [], [])
-refused("open", libc.open(name, os.O_WRONLY), errno.EROFS)
+# Others may execute the file, too, by its own name.
+while (opened := libc.open(name, os.O_WRONLY)) == -1 and ctypes.get_errno() == errno.ETXTBSY:
+    time.sleep(0.01)
+refused("open", opened, errno.EROFS)
 print("entered", libc.setns(space, NEWNS))
 tries(file)
 print("tried")
