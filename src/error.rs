@@ -174,6 +174,13 @@ impl<'a> Error<'a> {
         Self::new(doing, on, why, hint, status)
     }
 
+    /// The same, with something else to do about it.
+    #[must_use]
+    pub fn with_hint(self, hint: &'a [u8]) -> Self {
+        let Message { doing, on, why, status, .. } = *self.0;
+        Self::new(doing, on, why, hint, status)
+    }
+
     /// What went wrong, in one line without its end.
     #[must_use]
     pub fn words(&self) -> Text {

@@ -95,16 +95,18 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
         return Ok(launch::init::stay(program));
     }
     let words = invocation.args.get(1..).unwrap_or_default();
-    match command(invocation, words)? {
-        Next::Done(status) => Ok(status),
-        Next::Launch(plan, used) => {
+    let ended = match command(invocation, words) {
+        Ok(Next::Done(status)) => Ok(status),
+        Ok(Next::Launch(plan, used)) => {
             let ended = launch::launch(plan);
             if let Some(mut used) = used {
                 used.clean_up()?;
             }
             ended
         }
-    }
+        Err(error) => Err(error),
+    };
+    ended.map_err(|error| cli::suggest(words, error))
 }
 
 /// What is to be done when the words are understood.

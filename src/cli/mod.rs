@@ -12,5 +12,6 @@ pub mod runtime;
 mod settings;
 mod words;
 
+pub use nearest::suggest;
 pub use parse::{Purpose, Request, Wanted, parse};
 pub use rootfs::Rootfs;

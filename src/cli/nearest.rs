@@ -1,6 +1,44 @@
-//! The option that was probably meant.
+//! The option that was probably meant, or the command.
 
 use super::options::Entry;
+use super::runtime::COMMANDS;
+use crate::error::Error;
+use crate::text::Text;
+use core::ffi::CStr;
+
+/// The failure of a launch whose program is perhaps a mistyped command: says so before what else helps.
+#[must_use]
+pub fn suggest<'a>(words: &[&CStr], error: Error<'a>) -> Error<'a> {
+    let Some(name) = words.first().and_then(|word| command(word.to_bytes())) else { return error };
+    let mut hint = Text::new();
+    hint.push("did you mean the command ").push(name).push("?");
+    if !error.hint().is_empty() {
+        hint.push(" If not: ").push_raw(error.hint());
+    }
+    error.with_hint(hint.leak())
+}
+
+/// The command that a word is one slip away from. Short words are too near to others.
+fn command(typed: &[u8]) -> Option<&'static str> {
+    let mut names = COMMANDS.iter().map(|entry| entry.0).chain(["check", "rootfs"]);
+    // With a slash it is always a program.
+    if typed.contains(&b'/') || names.clone().any(|name| name.as_bytes() == typed) {
+        return None;
+    }
+    names.find(|name| {
+        let is_swapped = || {
+            let pairs = name.as_bytes().iter().zip(typed);
+            name.len() == typed.len()
+                && pairs.filter(|(letter, other)| letter != other).count() == 2
+                && name
+                    .as_bytes()
+                    .windows(2)
+                    .zip(typed.windows(2))
+                    .any(|(pair, other)| pair.iter().rev().eq(other) && !pair.iter().eq(other))
+        };
+        name.len() > 3 && (distance(typed, name.as_bytes()) == 1 || is_swapped())
+    })
+}
 
 /// The option whose name takes the fewest changes to get to from what was typed, if they are few.
 pub fn option(table: &'static [Entry], typed: &[u8]) -> Option<&'static Entry> {
@@ -50,6 +88,25 @@ mod tests {
         assert_eq!(distance(b"rotfs", b"rootfs"), 1);
         assert_eq!(distance(b"", b"env"), 3);
         assert_eq!(distance(b"kitten", b"sitting"), 3);
+    }
+
+    #[test]
+    fn a_command_is_one_slip_away() {
+        for (typed, meant) in [
+            ("creat", "create"),
+            ("strat", "start"),
+            ("lists", "list"),
+            ("kll", "kill"),
+            ("chekc", "check"),
+            ("rotfs", "rootfs"),
+            ("delite", "delete"),
+        ] {
+            assert_eq!(command(typed.as_bytes()), Some(meant), "{typed}");
+        }
+        for typed in ["create", "state", "ls", "sh", "rn", "ceraet", "true", "creat/", "--list", ""]
+        {
+            assert_eq!(command(typed.as_bytes()), None, "{typed}");
+        }
     }
 
     #[test]

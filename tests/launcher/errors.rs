@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 tests![
     no_arguments;
     an_unknown_option_and_the_nearest;
+    a_mistyped_command needs Launch;
     no_rootfs needs Launch;
     a_rootfs_that_is_a_file needs Launch;
     a_rootfs_without_the_program needs Launch;
@@ -46,6 +47,20 @@ fn no_arguments() {
 fn an_unknown_option_and_the_nearest() {
     let said = ["option --rotfs: there is no such option", "hint: the nearest is --rootfs"];
     refused(&Scratch::new(), &["--rotfs", "x", "/bin/sh"], 125, &said);
+}
+
+/// Only where it fails: it may be a program's name.
+fn a_mistyped_command() {
+    let said =
+        ["open the root directory rootfs", "did you mean the command create?", "--rootfs DIR"];
+    refused(&Scratch::new(), &["creat", "x"], 125, &said);
+    let scratch = Scratch::new().with_host_programs();
+    let said = ["execute creat: not found", "did you mean the command create?"];
+    refused(&scratch, &["creat", "x"], 127, &said);
+    scratch.link("rootfs/bin/creat", "bash");
+    assert_eq!(run(&mut scratch.launcher(["creat", "-c", "echo x"])).success(), "x\n");
+    let ended = run(&mut scratch.launcher(["creat/", "x"]));
+    assert!(ended.status > 0 && !ended.errors.contains("did you mean"), "{}", ended.errors);
 }
 
 fn no_rootfs() {
