@@ -259,7 +259,8 @@ impl Bundle {
     pub fn helper(&self, name: &str, words: &[&str]) -> Child {
         let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/launcher/runtime").join(name);
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(place).args(words).current_dir(self.scratch.path(""));
+        // Nothing of what it is compiled to is left beside the tests.
+        command.arg("-B").arg(place).args(words).current_dir(self.scratch.path(""));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 

@@ -53,8 +53,24 @@ mod util;
 mod watched;
 
 use libtest_mimic::{Arguments, Trial};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Begins anew without ignored signals: whoever starts the tests may ignore some (nohup(1), a shell for what it
+/// starts with `&`), and so would all programs that they start. Rust itself ignores 13, `SIGPIPE`, until then.
+fn heed_signals() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = bundle::line_of(&status, "SigIgn:");
+    let ignored = u64::from_str_radix(ignored, 16).unwrap() & 0x7fff_ffff & !(1 << 12);
+    if ignored != 0 {
+        let mut again = Command::new("env");
+        again.arg("--default-signal").arg(std::env::current_exe().unwrap());
+        panic!("{}", again.args(std::env::args_os().skip(1)).exec());
+    }
+}
 
 fn main() {
+    heed_signals();
     let arguments = Arguments::from_args();
     // Before there are threads, whose children could hold the copy open for writing.
     util::launcher();

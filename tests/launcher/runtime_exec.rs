@@ -117,29 +117,11 @@ fn exec_detached() {
     });
 }
 
-/// Listens at the name it is given, and prints what comes there: the words, and the process that the
-/// descriptor stands for.
-const RECEIVE: &str = "
-import os, socket, sys
-listening = socket.socket(socket.AF_UNIX)
-listening.bind(sys.argv[1])
-listening.listen(1)
-socket = listening.accept()[0]
-words, files, *_ = __import__('socket').recv_fds(socket, 100, 1)
-info = open(f'/proc/self/fdinfo/{files[0]}').read()
-print(words.decode(), *[line.split()[1] for line in info.splitlines() if line.startswith('Pid:')])
-";
-
 fn a_descriptor_of_the_process() {
     let bundle = Bundle::waiting();
     let received = |bundle: &Bundle, words: &[&str]| {
         let at = bundle.scratch.path("pidfd");
-        let receiver = std::process::Command::new("python3")
-            .args(["-c", RECEIVE])
-            .arg(&at)
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let receiver = bundle.helper("pidfd.py", &["pidfd"]);
         wait_until("somebody listens", || at.exists());
         let words = [&words[..1], &["--pidfd-socket", "pidfd", "--pid-file", "pid"], &words[1..]];
         bundle.to_files(bundle.runtime(words.concat())).success();

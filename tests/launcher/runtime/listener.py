@@ -3,18 +3,11 @@ go on; prints the state that came with it.
 
 listener.py SOCKET ERRNO
 """
-import array, fcntl, json, socket, struct, sys
+import fcntl, json, struct, sys
+from received import receive
 
 RECEIVE, SEND, CONTINUE = 0xC0502100, 0xC0182101, 1
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen(1)
-server.settimeout(20)
-connection = server.accept()[0]
-data, control, flags, address = connection.recvmsg(65536, socket.CMSG_SPACE(4 * 4))
-passed = array.array("i")
-for level, kind, content in control:
-    passed.frombytes(content)
+data, passed, connection = receive(sys.argv[1])
 connection.settimeout(1)
 try:
     while more := connection.recv(65536):

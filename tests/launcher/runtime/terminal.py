@@ -2,18 +2,10 @@
 
 terminal.py SOCKET [LINE]
 """
-import array, fcntl, os, socket, struct, sys, termios
+import fcntl, os, struct, sys, termios
+from received import receive
 
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen(1)
-server.settimeout(20)
-connection = server.accept()[0]
-data, control, flags, address = connection.recvmsg(4096, socket.CMSG_SPACE(4 * 4))
-passed = array.array("i")
-for level, kind, content in control:
-    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-        passed.frombytes(content)
+_, passed, connection = receive(sys.argv[1])
 print("descriptors", len(passed), flush=True)
 master = passed[0]
 rows, columns = struct.unpack("HHHH", fcntl.ioctl(master, termios.TIOCGWINSZ, b"\0" * 8))[:2]
