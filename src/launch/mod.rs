@@ -133,6 +133,10 @@ static CLONE: Operation = Operation {
             Errno::INVAL,
             Cure::Words("the kernel lacks one of these isolations: mini-container check"),
         ),
+        (
+            Errno::NOMEM,
+            Cure::Words("if memory is left: process 1 of a joined process namespace has ended"),
+        ),
     ],
 };
 static WAIT: Operation = Operation::new("wait for the program");
