@@ -123,7 +123,8 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
         }
         Err(error) => Err(error),
     };
-    ended.map_err(|error| cli::suggest(words, error))
+    // What is no command is taken for a program.
+    ended.map_err(|error| cli::suggest(words.first().copied().unwrap_or_default(), error))
 }
 
 /// What is to be done when the words are understood.

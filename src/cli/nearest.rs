@@ -6,10 +6,10 @@ use crate::error::Error;
 use crate::text::Text;
 use core::ffi::CStr;
 
-/// The failure of a launch whose program is perhaps a mistyped command: says so before what else helps.
+/// The failure on a word that is perhaps a mistyped command: says so before what else helps.
 #[must_use]
-pub fn suggest<'a>(words: &[&CStr], error: Error<'a>) -> Error<'a> {
-    let Some(name) = words.first().and_then(|word| command(word.to_bytes())) else { return error };
+pub fn suggest<'a>(typed: &CStr, error: Error<'a>) -> Error<'a> {
+    let Some(name) = command(typed.to_bytes()) else { return error };
     let mut hint = Text::new();
     hint.say(rare!("did you mean the command ")).push(name).push("?");
     if !error.hint().is_empty() {

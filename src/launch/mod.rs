@@ -132,6 +132,12 @@ static CLONE: Operation = Operation {
             Errno::INVAL,
             Cure::Words(rare!("the kernel lacks one of these isolations: mini-container check")),
         ),
+        (
+            Errno::NOMEM,
+            Cure::Words(rare!(
+                "if memory is left: process 1 of a joined process namespace has ended"
+            )),
+        ),
     ],
 };
 static WAIT: Operation = Operation::new(rare!("wait for the program"));

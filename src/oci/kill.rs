@@ -20,7 +20,9 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let typed = runtime.typed.words.get(1).copied().unwrap_or(c"TERM");
     let mut name = typed.to_bytes().to_vec();
     name.make_ascii_uppercase();
-    let Some(signal) = signal(&name) else {
+    let signal = signal(&name);
+    // As with kill(2), 0 is none, and asks whether there is somebody to get it.
+    if signal.is_none() && name != b"0" {
         let hint = rare!("a name with or without SIG, or a number; RTMIN+1").bytes();
         let on = super::text::joined(&[typed.to_bytes()]).to_bytes();
         return Err(Error::new(
@@ -30,13 +32,13 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
             hint,
             FAILED,
         ));
-    };
+    }
     let folder = runtime.home.open(runtime.id())?;
     let state = state::of(&folder)?;
     let is_stopped = state.status(&folder, false) == Status::Stopped;
     if runtime.typed.has(Name::All) {
         // Also those that are left of a container without processes of its own.
-        if let Some(cgroup) = cgroup_of(&state)
+        if let (Some(cgroup), Some(signal)) = (cgroup_of(&state), signal)
             && cgroup.kill(signal)? > 0
         {
             return Ok(0);
@@ -48,6 +50,7 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     if is_stopped {
         return Err(about(folder.id, rare!("container not running")));
     }
+    let Some(signal) = signal else { return Ok(0) };
     match state.member.signal(signal) {
         Err(Errno::SRCH) => return Err(about(folder.id, rare!("container not running"))),
         answer => answer.doing(&KILL).map_err(|fault| fault.into_error(b"", b""))?,

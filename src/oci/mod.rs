@@ -53,16 +53,13 @@ pub struct Runtime<'a> {
     signals: Before,
 }
 
-/// The exit status of `exec` when it fails itself, as runc's.
-const EXEC_FAILED: u8 = 255;
-
 /// Does what a command line asks for; the exit status.
 ///
 /// # Errors
 ///
 /// What went wrong; it stands in the log already.
 pub fn run<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
-    let status = if typed.command == Command::Exec { EXEC_FAILED } else { FAILED };
+    let status = typed.command.failed();
     let log = log::Log::of(&typed);
     obey(typed, variables).map_err(|error| {
         log.note(error);

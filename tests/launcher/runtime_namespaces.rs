@@ -155,7 +155,7 @@ fn a_process_namespace_by_path() {
     let mut second = Bundle::of("sleep 61");
     second.take("/linux/namespaces", "type", "pid");
     second.add("/linux/namespaces", json!({"type": "pid", "path": path}));
-    let second = second.started();
+    let mut second = second.started();
     let link =
         |bundle: &Bundle| fs::read_link(format!("/proc/{}/ns/pid", bundle.process())).unwrap();
     assert_eq!(link(&first), link(&second));
@@ -163,6 +163,16 @@ fn a_process_namespace_by_path() {
     second.command(&["delete", "--force"]).success();
     second.is_gone();
     assert_eq!(first.status(), "running");
+    // It can be held for longer than its process 1 lives, and nothing begins in it any more.
+    let held = second.scratch.file("held", "");
+    run(Command::new("mount").arg("--bind").arg(&path).arg(&held)).success();
+    first.command(&["delete", "--force"]).success();
+    second.take("/linux/namespaces", "type", "pid");
+    second.add("/linux/namespaces", json!({"type": "pid", "path": held.to_str()}));
+    let ended = second.create();
+    run(Command::new("umount").arg(&held)).success();
+    ended.refused(&["process 1 of a joined process namespace has ended"]);
+    second.is_gone();
 }
 
 fn mapped_ids() {

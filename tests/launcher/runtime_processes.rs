@@ -136,7 +136,12 @@ fn signals_that_are_none() {
         let ended = run(&mut bundle.runtime(["kill", "--", &bundle.id, word]));
         assert!(ended.status > 0, "{word}");
     }
+    // As in kill(2), 0 asks whether there is a process that could get one.
+    bundle.command(&["kill", "@", "0"]).success();
     assert_eq!(bundle.status(), "running");
+    bundle.command(&["kill", "@", "KILL"]).success();
+    bundle.awaits("stopped");
+    bundle.command(&["kill", "@", "0"]).refused(&["container not running"]);
 }
 
 fn a_signal_to_a_created_container() {

@@ -5,6 +5,7 @@ mod options;
 
 pub use options::{COMMANDS, Command, Name, OPTIONS};
 
+use super::nearest::suggest;
 use super::words::{option_error, tail};
 use crate::error::Error;
 use crate::text::{Text, cut, parts};
@@ -67,11 +68,19 @@ pub fn parse<'a>(words: &[&'a CStr]) -> Result<Option<Typed<'a>>, Error<'a>> {
         Typed { command: Command::Help, asked: None, options: Vec::new(), words: Vec::new() };
     let mut rest = words;
     // What does not come to a command is the launcher's to read.
-    let Some(found) = globals(&mut rest, &mut typed) else { return Ok(None) };
+    let Some(found) = globals(&mut rest, &mut typed)? else { return Ok(None) };
     typed.command = found;
+    match read(&mut typed, rest) {
+        Ok(()) => Ok(Some(typed)),
+        Err(error) => Err(error.with_status(found.failed())),
+    }
+}
+
+/// Reads what stands behind the command.
+fn read<'a>(typed: &mut Typed<'a>, mut rest: &[&'a CStr]) -> Result<(), Error<'a>> {
     while let [word, behind @ ..] = rest {
         rest = behind;
-        if is_raw(&typed)
+        if is_raw(typed)
             && !(typed.command == Command::Ps && word.to_bytes().starts_with(b"--format"))
         {
             typed.words.push(word);
@@ -88,8 +97,7 @@ pub fn parse<'a>(words: &[&'a CStr]) -> Result<Option<Typed<'a>>, Error<'a>> {
         typed.asked = Some(typed.command);
         typed.command = Command::Help;
     }
-    typed.check()?;
-    Ok(Some(typed))
+    typed.check()
 }
 
 /// Whether all that follows belongs to a program.
@@ -102,27 +110,38 @@ fn is_raw(typed: &Typed<'_>) -> bool {
 }
 
 /// Reads the options before the command, and the command.
-fn globals<'a>(rest: &mut &[&'a CStr], typed: &mut Typed<'a>) -> Option<Command> {
+fn globals<'a>(
+    rest: &mut &[&'a CStr],
+    typed: &mut Typed<'a>,
+) -> Result<Option<Command>, Error<'a>> {
     while let [word, behind @ ..] = rest {
         *rest = behind;
         if let Some(found) = command(word) {
-            return Some(found.1);
+            return Ok(Some(found.1));
         }
-        let name = word.to_bytes().strip_prefix(b"-")?;
-        let (name, _) = cut(name.strip_prefix(b"-").filter(|name| name.len() > 1)?, b'=');
-        let entry = option(0, name, 0)?;
+        let (name, _) = cut(word.to_bytes(), b'=');
+        let Some(name) = name.strip_prefix(b"--").filter(|name| name.len() > 1) else {
+            // The launcher has none of these options.
+            if typed.options.is_empty() || name.starts_with(b"-") {
+                return Ok(None);
+            }
+            let error =
+                Error::usage(rare!("command"), name, rare!("there is no such command"), b"");
+            return Err(suggest(word, error).with_status(Command::Help.failed()));
+        };
+        let Some(entry) = option(0, name, 0) else { return Ok(None) };
         if entry.name == Name::Version {
-            return Some(Command::Version);
+            return Ok(Some(Command::Version));
         }
         if !entry.has_value || cut(word.to_bytes(), b'=').1.is_some() {
             typed.set(entry, word, None);
         } else {
-            let [value, behind @ ..] = rest else { return None };
+            let [value, behind @ ..] = rest else { return Ok(None) };
             typed.set(entry, word, Some(value));
             *rest = behind;
         }
     }
-    None
+    Ok(None)
 }
 
 impl<'a> Typed<'a> {

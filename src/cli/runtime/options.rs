@@ -28,6 +28,14 @@ pub enum Command {
     Help = 1 << 18,
 }
 
+impl Command {
+    /// The exit status of one that fails itself, as runc's.
+    #[must_use]
+    pub fn failed(self) -> u8 {
+        if self == Self::Exec { u8::MAX } else { 1 }
+    }
+}
+
 /// The commands that are typed, and the words behind them.
 pub static COMMANDS: [(&str, Command, &str); 17] = [
     ("create", Command::Create, "ID"),

@@ -88,6 +88,11 @@ fn what_is_missing_or_unknown_is_said() {
         &[c"exec", c"x"],
         &[c"list", c"x"],
     ] {
-        assert!(parse(words).is_err(), "{words:?}");
+        let status = if words[0] == c"exec" { 255 } else { 1 };
+        assert_eq!(parse(words).err().map(|error| error.status()), Some(status), "{words:?}");
     }
+    let error = parse(&[c"--root", c"/r", c"creat", c"x"]).err().unwrap();
+    let said = String::from_utf8(error.render().as_bytes().to_vec()).unwrap();
+    assert!(said.contains("command creat: there is no such command\nhint: did you mean"), "{said}");
+    assert_eq!(error.status(), 1);
 }
