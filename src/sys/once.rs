@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The pointer is null, or comes from `Box::into_raw` and is never freed, so what it points to can be
+//! The pointer is null, or comes from `Box::leak` and is never freed, so what it points to can be
 //! shared for as long as the process lives.
 #![allow(unsafe_code, reason = "a static that is filled later has a pointer in it")]
 
@@ -20,18 +20,16 @@ impl<T: Sync> Once<T> {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// The value; where two threads make it at once, the first one's.
+    /// The value. Where two threads make it at once, each has its own, and a later one has either: to
+    /// settle that takes an instruction that aarch64 has from version 8.1 on.
     pub fn get(&self, make: impl FnOnce() -> T) -> &'static T {
-        let there = self.0.load(Ordering::Acquire);
         // SAFETY: it is null, or was leaked below, and nobody writes to it.
-        if let Some(value) = unsafe { there.as_ref() } {
-            return value;
-        }
-        let new = Box::into_raw(Box::new(make()));
-        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        let first = self.0.compare_exchange(ptr::null_mut(), new, success, failure);
-        // SAFETY: both were leaked here, by this thread or by one whose store the load acquired.
-        unsafe { &*first.map_or_else(|other| other, |_| new) }
+        let there = unsafe { self.0.load(Ordering::Acquire).as_ref() };
+        there.unwrap_or_else(|| {
+            let new = Box::leak(Box::new(make()));
+            self.0.store(ptr::from_mut(new), Ordering::Release);
+            new
+        })
     }
 }
 

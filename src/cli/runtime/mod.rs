@@ -8,6 +8,7 @@ pub use options::{COMMANDS, Command, Name, OPTIONS};
 use super::nearest::suggest;
 use super::words::{option_error, tail};
 use crate::error::Error;
+use crate::rare::Rare;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -45,7 +46,7 @@ impl<'a> Typed<'a> {
 }
 
 /// Whether a word is a command of the runtime's.
-fn command(word: &CStr) -> Option<&'static (&'static str, Command, &'static str)> {
+fn command(word: &CStr) -> Option<&'static (&'static str, Command, Rare)> {
     COMMANDS.iter().find(|entry| entry.0.as_bytes() == word.to_bytes())
 }
 
@@ -225,9 +226,9 @@ impl<'a> Typed<'a> {
             return Ok(());
         }
         let entry = COMMANDS.iter().find(|entry| entry.1 == self.command);
-        let (name, _, words) = entry.copied().unwrap_or(("", Command::Help, ""));
+        let (name, _, words) = entry.copied().unwrap_or(("", Command::Help, Rare::NONE));
         let mut hint = Text::new();
-        hint.push("mini-container ").push(name).push(" [OPTIONS] ").push(words);
+        hint.push("mini-container ").push(name).push(" [OPTIONS] ").say(words);
         let why = match count {
             0 => rare!("the name of a container is missing"),
             _ if count < least => rare!("the program is missing"),
@@ -254,12 +255,12 @@ pub fn version(called: &CStr) -> Text {
 #[must_use]
 pub fn help(typed: &Typed<'_>) -> Text {
     let mut text = Text::new();
-    text.push("usage: mini-container [GLOBAL OPTIONS] COMMAND [OPTIONS] [ID]\n\n");
+    text.say(rare!("usage: mini-container [GLOBAL OPTIONS] COMMAND [OPTIONS] [ID]\n\n"));
     for (name, command, words) in &COMMANDS {
         if typed.asked.is_some_and(|asked| asked != *command) {
             continue;
         }
-        text.push("  mini-container ").push(name).push(" [OPTIONS] ").push(words).push("\n");
+        text.push("  mini-container ").push(name).push(" [OPTIONS] ").say(*words).push("\n");
     }
     text.push("\n");
     for entry in OPTIONS {

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "the names are those that are typed")]
 
+use crate::rare::Rare;
+
 /// A command of the runtime's. Each is a bit, for the table of options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -37,24 +39,24 @@ impl Command {
 }
 
 /// The commands that are typed, and the words behind them.
-pub static COMMANDS: [(&str, Command, &str); 17] = [
-    ("create", Command::Create, "ID"),
-    ("start", Command::Start, "ID"),
-    ("run", Command::Run, "ID"),
-    ("state", Command::State, "ID"),
-    ("kill", Command::Kill, "ID [SIGNAL]"),
-    ("delete", Command::Delete, "ID"),
-    ("exec", Command::Exec, "ID PROGRAM [ARG...]"),
-    ("list", Command::List, ""),
-    ("ps", Command::Ps, "ID [OPTIONS OF PS]"),
-    ("pause", Command::Pause, "ID"),
-    ("resume", Command::Resume, "ID"),
-    ("update", Command::Update, "ID"),
-    ("events", Command::Events, "ID"),
-    ("features", Command::Features, ""),
-    ("spec", Command::Spec, ""),
-    ("checkpoint", Command::Checkpoint, "ID"),
-    ("restore", Command::Restore, "ID"),
+pub static COMMANDS: [(&str, Command, Rare); 17] = [
+    ("create", Command::Create, rare!("ID")),
+    ("start", Command::Start, rare!("ID")),
+    ("run", Command::Run, rare!("ID")),
+    ("state", Command::State, rare!("ID")),
+    ("kill", Command::Kill, rare!("ID [SIGNAL]")),
+    ("delete", Command::Delete, rare!("ID")),
+    ("exec", Command::Exec, rare!("ID PROGRAM [ARG...]")),
+    ("list", Command::List, Rare::NONE),
+    ("ps", Command::Ps, rare!("ID [OPTIONS OF PS]")),
+    ("pause", Command::Pause, rare!("ID")),
+    ("resume", Command::Resume, rare!("ID")),
+    ("update", Command::Update, rare!("ID")),
+    ("events", Command::Events, rare!("ID")),
+    ("features", Command::Features, Rare::NONE),
+    ("spec", Command::Spec, Rare::NONE),
+    ("checkpoint", Command::Checkpoint, rare!("ID")),
+    ("restore", Command::Restore, rare!("ID")),
 ];
 
 /// An option, by its name in the code.
