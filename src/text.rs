@@ -98,6 +98,22 @@ impl Text {
         self
     }
 
+    /// Adds words of our own in which each `#` stands for the next of the numbers.
+    #[inline(never)]
+    pub fn push_filled(&mut self, words: &str, numbers: &[u64]) -> &mut Self {
+        let mut numbers = numbers.iter();
+        for byte in words.bytes() {
+            match (byte, numbers.as_slice()) {
+                (b'#', [number, ..]) => {
+                    self.push_number(*number);
+                    numbers.next();
+                }
+                _ => self.0.push(byte),
+            }
+        }
+        self
+    }
+
     /// Adds spaces up to `column`, counted in bytes from `line_start`; at least two.
     pub fn pad(&mut self, line_start: usize, column: usize) -> &mut Self {
         let wanted = (line_start + column).max(self.0.len() + 2);
@@ -291,6 +307,11 @@ mod tests {
     fn numbers_are_decimal() {
         assert_eq!(written(|text| text.push_number(0)), "0");
         assert_eq!(written(|text| text.push_number(u64::MAX)), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn numbers_stand_in_words() {
+        assert_eq!(written(|text| text.push_filled("a#,#b#", &[1, 20])), "a1,20b#");
     }
 
     #[test]
