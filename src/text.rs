@@ -184,6 +184,14 @@ pub fn keep(bytes: impl AsRef<[u8]>) -> Option<&'static CStr> {
     text.into_kept()
 }
 
+/// The text that the bytes are, empty if they are none: to find out which of some words it is. As bytes, it would
+/// be compared with each letter of each word apart.
+#[must_use]
+#[inline(never)]
+pub fn word(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
 /// The parts one behind the other, kept until the process ends.
 #[must_use]
 #[inline(never)]
