@@ -89,7 +89,7 @@ pub fn config_json(data: &[u8]) {
     let caller = Caller { privileged: true, user: 0, group: 0, kernel: (6, 1) };
     let _ = config::resources(data);
     let whole = br#"{"ociVersion": "1.3.0"}"#;
-    if let Ok(mut config) = config::parse(whole, c"/bundle", caller) {
+    if let Ok(config) = config::parse(whole, c"/bundle", caller) {
         let _ = config::replace_process(data, &mut config.container);
     }
     if let Ok(config) = config::parse(data, c"/bundle", caller) {

@@ -106,6 +106,22 @@ impl Text {
         self
     }
 
+    /// Adds words of our own in which each `#` stands for the next of the numbers.
+    #[inline(never)]
+    pub fn push_filled(&mut self, words: &str, numbers: &[u64]) -> &mut Self {
+        let mut numbers = numbers.iter();
+        for byte in words.bytes() {
+            match (byte, numbers.as_slice()) {
+                (b'#', [number, ..]) => {
+                    self.push_number(*number);
+                    numbers.next();
+                }
+                _ => self.0.push(byte),
+            }
+        }
+        self
+    }
+
     /// Adds spaces up to `column`, counted in bytes from `line_start`; at least two.
     pub fn pad(&mut self, line_start: usize, column: usize) -> &mut Self {
         let wanted = (line_start + column).max(self.0.len() + 2);
@@ -174,6 +190,14 @@ pub fn keep(bytes: impl AsRef<[u8]>) -> Option<&'static CStr> {
     let mut text = Text::new();
     text.push_raw(bytes.as_ref());
     text.into_kept()
+}
+
+/// The text that the bytes are, empty if they are none: to find out which of some words it is. As bytes, it would
+/// be compared with each letter of each word apart.
+#[must_use]
+#[inline(never)]
+pub fn word(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The parts one behind the other, kept until the process ends.
@@ -299,6 +323,11 @@ mod tests {
     fn numbers_are_decimal() {
         assert_eq!(written(|text| text.push_number(0)), "0");
         assert_eq!(written(|text| text.push_number(u64::MAX)), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn numbers_stand_in_words() {
+        assert_eq!(written(|text| text.push_filled("a#,#b#", &[1, 20])), "a1,20b#");
     }
 
     #[test]

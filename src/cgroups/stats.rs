@@ -6,9 +6,6 @@ use crate::error::Error;
 use crate::text::{Text, cut, parts, wide_number};
 use alloc::vec::Vec;
 
-/// Numbers of some kind that were counted, by name.
-type Fields<'a> = [(&'a str, u64)];
-
 impl Cgroup {
     /// Adds what was used so far.
     ///
@@ -31,10 +28,8 @@ impl Cgroup {
         } else {
             self.memory1(text);
         }
-        text.push(",\"pids\":");
-        let pids = |file| self.number(b"pids", file);
-        object(text, &[("current", pids("pids.current")), ("limit", pids("pids.max"))]);
-        text.push(",\"blkio\":{");
+        let pids = [self.number(b"pids", "pids.current"), self.number(b"pids", "pids.max")];
+        text.push_filled(r#","pids":{"current":#,"limit":#},"blkio":{"#, &pids);
         if self.is_unified {
             self.block2(text);
         } else {
@@ -59,14 +54,9 @@ impl Cgroup {
     fn cpu1(&self, text: &mut Text) {
         let total = self.number(b"cpuacct", "cpuacct.usage");
         let stat = self.file(b"cpu", "cpu.stat");
-        usage(
-            text,
-            total,
-            [
-                self.number(b"cpuacct", "cpuacct.usage_sys"),
-                self.number(b"cpuacct", "cpuacct.usage_user"),
-            ],
-        );
+        let kernel = self.number(b"cpuacct", "cpuacct.usage_sys");
+        let user = self.number(b"cpuacct", "cpuacct.usage_user");
+        text.push_filled(USAGE, &[total, kernel, user]);
         // A column for each processor, whose first is its number.
         let mut lists = [Vec::new(), Vec::new(), Vec::new()];
         for line in parts(self.file(b"cpuacct", "cpuacct.usage_all"), b'\n').skip(1) {
@@ -90,8 +80,8 @@ impl Cgroup {
     fn cpu2(&self, text: &mut Text) {
         let stat = self.file(b"cpu", "cpu.stat");
         let nanoseconds = |name| count(stat, name).saturating_mul(1000);
-        let both = [nanoseconds("system_usec"), nanoseconds("user_usec")];
-        usage(text, nanoseconds("usage_usec"), both);
+        let [total, kernel, user] = ["usage_usec", "system_usec", "user_usec"].map(nanoseconds);
+        text.push_filled(USAGE, &[total, kernel, user]);
         throttling(text, stat, nanoseconds("throttled_usec"));
     }
 
@@ -99,7 +89,7 @@ impl Cgroup {
         let stat = self.file(b"memory", "memory.stat");
         // Version 1 may count what is below apart.
         let cache = count(stat, "total_cache").max(count(stat, "cache"));
-        text.push("{\"cache\":").push_number(cache);
+        text.push_filled(CACHE, &[cache]);
         for (name, infix) in
             [("usage", ""), ("swap", "memsw."), ("kernel", "kmem."), ("kernelTCP", "kmem.tcp.")]
         {
@@ -109,16 +99,8 @@ impl Cgroup {
                 let file = core::str::from_utf8(file.as_bytes()).unwrap_or_default();
                 self.number(b"memory", file)
             };
-            text.push(",\"").push(name).push("\":");
-            object(
-                text,
-                &[
-                    ("limit", number("limit_in_bytes")),
-                    ("usage", number("usage_in_bytes")),
-                    ("max", number("max_usage_in_bytes")),
-                    ("failcnt", number("failcnt")),
-                ],
-            );
+            let files = ["limit_in_bytes", "usage_in_bytes", "max_usage_in_bytes", "failcnt"];
+            text.push(",\"").push(name).push_filled(COUNTED, &files.map(number));
         }
         raw(text, stat);
     }
@@ -132,41 +114,30 @@ impl Cgroup {
         let (used, most) = (number("memory.current"), number("memory.peak"));
         let used_both = used.saturating_add(number("memory.swap.current"));
         let limit_both = limit("memory.max").saturating_add(limit("memory.swap.max"));
-        text.push("{\"cache\":").push_number(count(stat, "file"));
-        for (name, limit, usage, max, failures) in [
-            ("usage", limit("memory.max"), used, most, failures),
-            ("swap", limit_both, used_both, 0, 0),
-            ("kernel", 0, count(stat, "kernel"), 0, 0),
-            ("kernelTCP", 0, count(stat, "sock"), 0, 0),
+        text.push_filled(CACHE, &[count(stat, "file")]);
+        for (name, counted) in [
+            ("usage", [limit("memory.max"), used, most, failures]),
+            ("swap", [limit_both, used_both, 0, 0]),
+            ("kernel", [0, count(stat, "kernel"), 0, 0]),
+            ("kernelTCP", [0, count(stat, "sock"), 0, 0]),
         ] {
-            text.push(",\"").push(name).push("\":");
-            object(
-                text,
-                &[("limit", limit), ("usage", usage), ("max", max), ("failcnt", failures)],
-            );
+            text.push(",\"").push(name).push_filled(COUNTED, &counted);
         }
         raw(text, stat);
     }
 }
 
-fn usage(text: &mut Text, total: u64, [kernel, user]: [u64; 2]) {
-    text.push("{\"usage\":{\"total\":").push_number(total);
-    text.push(",\"kernel\":").push_number(kernel).push(",\"user\":").push_number(user);
-}
+/// Nanoseconds: all of them, those of the kernel's for it, and its own.
+const USAGE: &str = r#"{"usage":{"total":#,"kernel":#,"user":#"#;
+const CACHE: &str = r#"{"cache":#"#;
+/// Bytes of a kind of memory, and how often the limit was met.
+const COUNTED: &str = r#"":{"limit":#,"usage":#,"max":#,"failcnt":#}"#;
 
 fn throttling(text: &mut Text, stat: &[u8], time: u64) {
-    text.push("},\"throttling\":");
-    let (periods, throttled) = (count(stat, "nr_periods"), count(stat, "nr_throttled"));
-    object(text, &[("periods", periods), ("throttledPeriods", throttled), ("throttledTime", time)]);
-    text.push("}");
-}
-
-pub(super) fn object(text: &mut Text, fields: &Fields<'_>) {
-    for (place, (name, number)) in fields.iter().enumerate() {
-        text.push(if place == 0 { "{" } else { "," });
-        text.push("\"").push(name).push("\":").push_number(*number);
-    }
-    text.push("}");
+    text.push_filled(
+        r#"},"throttling":{"periods":#,"throttledPeriods":#,"throttledTime":#}}"#,
+        &[count(stat, "nr_periods"), count(stat, "nr_throttled"), time],
+    );
 }
 
 /// All lines of `memory.stat`.

@@ -2,7 +2,6 @@
 
 use super::Cgroup;
 use super::files::{count, read, value};
-use super::stats::object;
 use crate::text::{Text, cut, parts, wide_number};
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -95,9 +94,9 @@ impl Cgroup {
             } else {
                 number(".failcnt").unwrap_or_default()
             };
-            text.push(if is_first { "" } else { "," }).push_json(&size).push(":");
+            text.push(if is_first { "" } else { "," }).push_json(&size);
             let most = number(max).unwrap_or_default();
-            object(text, &[("usage", used), ("max", most), ("failcnt", failures)]);
+            text.push_filled(r#":{"usage":#,"max":#,"failcnt":#}"#, &[used, most, failures]);
             is_first = false;
         }
     }
@@ -109,8 +108,8 @@ fn entry(text: &mut Text, is_first: &mut bool, device: &[u8], operation: &[u8], 
         return;
     };
     text.push(if *is_first { "" } else { "," });
-    text.push("{\"major\":").push_number(major).push(",\"minor\":").push_number(minor);
-    text.push(",\"op\":").push_json(operation).push(",\"value\":").push_number(number).push("}");
+    text.push_filled(r#"{"major":#,"minor":#,"op":"#, &[major, minor]);
+    text.push_json(operation).push_filled(r#","value":#}"#, &[number]);
     *is_first = false;
 }
 

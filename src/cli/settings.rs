@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
 use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
-use crate::text::{Text, cut, parts};
+use crate::text::{Text, cut, parts, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fs::Mode;
@@ -190,17 +190,17 @@ impl<'a> Settings<'a> {
 
     fn set_security_option(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
         let (name, setting) = cut(value.to_bytes(), b'=');
-        match (name, setting) {
-            (b"no-new-privileges", None | Some(b"true")) => self.no_new_privileges = Some(true),
-            (b"no-new-privileges", Some(b"false")) => self.no_new_privileges = Some(false),
-            (b"landlock", None | Some(b"true")) => self.landlock = true,
-            (b"seccomp", Some(b"unconfined")) => self.filter = Some(Filter::None),
-            (b"seccomp", Some(b"default")) => self.filter = Some(Filter::Default),
-            (b"seccomp", Some(path)) if !path.is_empty() => {
+        match (word(name), setting) {
+            ("no-new-privileges", None | Some(b"true")) => self.no_new_privileges = Some(true),
+            ("no-new-privileges", Some(b"false")) => self.no_new_privileges = Some(false),
+            ("landlock", None | Some(b"true")) => self.landlock = true,
+            ("seccomp", Some(b"unconfined")) => self.filter = Some(Filter::None),
+            ("seccomp", Some(b"default")) => self.filter = Some(Filter::Default),
+            ("seccomp", Some(path)) if !path.is_empty() => {
                 self.filter = keep(path).map(Filter::Profile);
             }
-            (b"mask", Some(paths)) => add_paths(&mut self.masked, paths),
-            (b"unmask", Some(paths)) => add_paths(&mut self.unmasked, paths),
+            ("mask", Some(paths)) => add_paths(&mut self.masked, paths),
+            ("unmask", Some(paths)) => add_paths(&mut self.unmasked, paths),
             _ => return Err(option_value_error(entry, value, OTHER_FORM)),
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::kernel::entry::Entry;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::kernel::volume::Volume;
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
@@ -187,21 +187,21 @@ fn add_setting(settings: &mut Vec<u8>, setting: &[u8]) {
 }
 
 fn set_volume_option(volume: &mut Volume<'_>, option: &[u8]) -> Result<(), MountError> {
-    match option {
-        b"ro" => volume.access = Access::ReadOnly,
-        b"rw" => volume.access = Access::ReadWrite,
-        b"rbind" => volume.with_mounts_below = true,
-        b"bind" => volume.with_mounts_below = false,
-        b"private" | b"rprivate" => volume.propagation = None,
-        b"slave" | b"rslave" => volume.propagation = Some(MountPropagationFlags::DOWNSTREAM),
-        b"shared" | b"rshared" => volume.propagation = Some(MountPropagationFlags::SHARED),
-        b"idmap" => volume.id_mapped = true,
-        b"U" => volume.chowned = true,
-        b"dev" | b"nodev" => {
+    match word(option) {
+        "ro" => volume.access = Access::ReadOnly,
+        "rw" => volume.access = Access::ReadWrite,
+        "rbind" => volume.with_mounts_below = true,
+        "bind" => volume.with_mounts_below = false,
+        "private" | "rprivate" => volume.propagation = None,
+        "slave" | "rslave" => volume.propagation = Some(MountPropagationFlags::DOWNSTREAM),
+        "shared" | "rshared" => volume.propagation = Some(MountPropagationFlags::SHARED),
+        "idmap" => volume.id_mapped = true,
+        "U" => volume.chowned = true,
+        "dev" | "nodev" => {
             volume.allows_devices = option == b"dev";
             set_attribute(&mut volume.attributes, option);
         }
-        other if set_attribute(&mut volume.attributes, other) => {}
+        _ if set_attribute(&mut volume.attributes, option) => {}
         _ => return Err(MountError::Option),
     }
     Ok(())
@@ -209,15 +209,15 @@ fn set_volume_option(volume: &mut Volume<'_>, option: &[u8]) -> Result<(), Mount
 
 /// The options that every mount can have; false if it is none of them.
 fn set_attribute(attributes: &mut MountAttrFlags, option: &[u8]) -> bool {
-    let (flag, set) = match option {
-        b"ro" => (MountAttrFlags::MOUNT_ATTR_RDONLY, true),
-        b"rw" => (MountAttrFlags::MOUNT_ATTR_RDONLY, false),
-        b"nosuid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, true),
-        b"suid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, false),
-        b"nodev" => (MountAttrFlags::MOUNT_ATTR_NODEV, true),
-        b"dev" => (MountAttrFlags::MOUNT_ATTR_NODEV, false),
-        b"noexec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, true),
-        b"exec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, false),
+    let (flag, set) = match word(option) {
+        "ro" => (MountAttrFlags::MOUNT_ATTR_RDONLY, true),
+        "rw" => (MountAttrFlags::MOUNT_ATTR_RDONLY, false),
+        "nosuid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, true),
+        "suid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, false),
+        "nodev" => (MountAttrFlags::MOUNT_ATTR_NODEV, true),
+        "dev" => (MountAttrFlags::MOUNT_ATTR_NODEV, false),
+        "noexec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, true),
+        "exec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, false),
         _ => return false,
     };
     attributes.set(flag, set);
@@ -226,14 +226,12 @@ fn set_attribute(attributes: &mut MountAttrFlags, option: &[u8]) -> bool {
 
 /// What tmpfs(5) understands; the rest of what it would refuse, it refuses itself.
 fn check_tmpfs_setting(name: &[u8], value: &[u8]) -> Result<(), MountError> {
-    let digits = match (name, value) {
-        (b"size" | b"nr_blocks" | b"nr_inodes", [digits @ .., unit])
-            if b"kKmMgG%".contains(unit) =>
-        {
+    let digits = match (word(name), value) {
+        ("size" | "nr_blocks" | "nr_inodes", [digits @ .., unit]) if b"kKmMgG%".contains(unit) => {
             digits
         }
-        (b"mode", digits) if digits.iter().all(|digit| (b'0'..=b'7').contains(digit)) => digits,
-        (b"size" | b"nr_blocks" | b"nr_inodes" | b"uid" | b"gid", digits) => digits,
+        ("mode", digits) if digits.iter().all(|digit| (b'0'..=b'7').contains(digit)) => digits,
+        ("size" | "nr_blocks" | "nr_inodes" | "uid" | "gid", digits) => digits,
         _ => return Err(MountError::TmpfsOption),
     };
     number(digits).map(drop).ok_or(MountError::TmpfsOption)

@@ -164,7 +164,6 @@ fn read(runtime: &Runtime<'_>) -> Result<Bundle, Error<'static>> {
     };
     let bytes: &'static [u8] = read_file(file).doing(&READ).map_err(failed)?;
     let config = config::parse(bytes, bundle, runtime.caller)?;
-    let config = Box::leak(Box::new(config));
     check(config)?;
     passwd::add_home(&mut config.container);
     add_descriptors(runtime, &mut config.container);

@@ -12,7 +12,6 @@ use crate::error::{Doing, Error, Operation};
 use crate::kernel::resctrl::{self, Group};
 use crate::sys::clock::milliseconds;
 use crate::sys::signals::Before;
-use alloc::boxed::Box;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use rustix::io::Errno;
@@ -57,7 +56,7 @@ pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     if bytes.windows(b"poststop".len()).any(|window| window == b"poststop")
         && let Ok(config) = config::parse(bytes, state.bundle, runtime.caller)
     {
-        let hooks = Box::leak(Box::new(config.hooks));
+        let hooks = &config.hooks;
         stopped(hooks, &state, folder.id, runtime.signals);
     }
     Ok(0)

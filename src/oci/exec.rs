@@ -156,7 +156,7 @@ fn read(
     let typed = &runtime.typed;
     let bytes = folder.read(c"config.json").doing(&READ);
     let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
-    let mut config = config::parse(bytes, state.bundle, runtime.caller)?;
+    let config = config::parse(bytes, state.bundle, runtime.caller)?;
     config.container.process.terminal = false;
     config.container.process.attributes.console_size = None;
     if let Some(file) = typed.value(Name::Process) {
@@ -171,10 +171,10 @@ fn read(
     }
     create::check_program(&config.container)?;
     change(runtime, &mut config.container)?;
-    create::check_labels(&mut config)?;
+    create::check_labels(config)?;
     passwd::add_home(&mut config.container);
     create::add_descriptors(runtime, &mut config.container);
-    Ok(Box::leak(Box::new(config)))
+    Ok(config)
 }
 
 /// What the options say about the process.

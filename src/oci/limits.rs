@@ -103,7 +103,7 @@ fn share(
     let root = resctrl::open().map_err(|fault| fault.into_error(b"", b""))?;
     let bytes = folder.read(c"config.json").doing(&READ);
     let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
-    let wanted = config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
+    let wanted = &config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
     let Some(wanted) = wanted else {
         return Err(about(
             folder.id,

@@ -8,7 +8,6 @@ use super::{Runtime, cgroup_of, delete};
 use crate::error::{Doing, Error, Operation};
 use crate::kernel::sockets::connect_to;
 use crate::launch::told::read_failure;
-use alloc::boxed::Box;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send};
 
@@ -62,8 +61,7 @@ pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         return Ok(0);
     }
     let config = config::parse(bytes, state.bundle, runtime.caller)?;
-    let hooks = Box::leak(Box::new(config.hooks));
-    if let Err(error) = started(hooks, &state, folder.id, runtime.signals) {
+    if let Err(error) = started(&config.hooks, &state, folder.id, runtime.signals) {
         let mut cgroup = cgroup_of(&state);
         delete::end(&state, cgroup.as_mut())?;
         delete::remove(&state, &folder, cgroup.as_mut())?;

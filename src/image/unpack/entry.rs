@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::header::Header;
 use super::pax;
 use super::sparse::Sparse;
+use crate::text::word;
 use alloc::vec::Vec;
 
 /// One file of an archive.
@@ -98,14 +99,14 @@ impl Entry {
         let mut version = (0, 0);
         let mut sparse_name = None;
         let read = pax::records(records, |key, value| {
-            match key {
+            match word(key) {
                 // Empty, it takes back what a global header said, which is not kept apart here.
-                b"path" if !value.is_empty() => replace(&mut self.name, value),
-                b"linkpath" if !value.is_empty() => replace(&mut self.target, value),
-                b"size" if self.kind == Kind::File => self.bytes = pax::number(value)?,
-                b"uid" => self.owner.0 = pax::number(value)?,
-                b"gid" => self.owner.1 = pax::number(value)?,
-                b"mtime" => self.time = pax::time(value)?,
+                "path" if !value.is_empty() => replace(&mut self.name, value),
+                "linkpath" if !value.is_empty() => replace(&mut self.target, value),
+                "size" if self.kind == Kind::File => self.bytes = pax::number(value)?,
+                "uid" => self.owner.0 = pax::number(value)?,
+                "gid" => self.owner.1 = pax::number(value)?,
+                "mtime" => self.time = pax::time(value)?,
                 _ => {}
             }
             if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
@@ -115,10 +116,10 @@ impl Entry {
             } else if let Some(key) = key.strip_prefix(b"GNU.sparse.")
                 && self.kind == Kind::File
             {
-                match key {
-                    b"major" => version.0 = pax::number(value)?,
-                    b"minor" => version.1 = pax::number(value)?,
-                    b"name" => sparse_name = Some(value),
+                match word(key) {
+                    "major" => version.0 = pax::number(value)?,
+                    "minor" => version.1 = pax::number(value)?,
+                    "name" => sparse_name = Some(value),
                     _ => self.sparse.get_or_insert_default().record(key, value)?,
                 }
             }

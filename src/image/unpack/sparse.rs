@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::pax;
-use crate::text::parts;
+use crate::text::{parts, word};
 use alloc::vec::Vec;
 
 /// The parts that are not holes, and how long it is with the holes.
@@ -44,15 +44,15 @@ impl Sparse {
     ///
     /// Those of [`Self::push`]; it is malformed.
     pub fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
-        match key {
-            b"size" | b"realsize" => self.bytes = pax::number(value)?,
-            b"numblocks" => self.count = Some(pax::number(value)?),
-            b"offset" => self.begun = Some(pax::number(value)?),
-            b"numbytes" => {
+        match word(key) {
+            "size" | "realsize" => self.bytes = pax::number(value)?,
+            "numblocks" => self.count = Some(pax::number(value)?),
+            "offset" => self.begun = Some(pax::number(value)?),
+            "numbytes" => {
                 let place = self.begun.take().ok_or(WRONG)?;
                 self.push(place, pax::number(value)?)?;
             }
-            b"map" => {
+            "map" => {
                 self.parts.clear();
                 let mut place = None;
                 for part in parts(value, b',').filter(|part| !part.is_empty()) {

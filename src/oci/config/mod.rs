@@ -91,10 +91,10 @@ pub fn parse(
     bytes: &'static [u8],
     bundle: &CStr,
     caller: Caller,
-) -> Result<Config, Error<'static>> {
+) -> Result<&'static mut Config, Error<'static>> {
     let faults = Faults::default();
-    let read = read(&Node::top(values(bytes)?, &faults), bundle, caller);
-    faults.check(read)
+    let read = Box::new(read(&Node::top(values(bytes)?, &faults), bundle, caller));
+    faults.check(Box::leak(read))
 }
 
 fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {

@@ -50,7 +50,7 @@ fn a_whole_configuration_is_read_and_fit() {
     assert_eq!(config.container.mounts.len(), 3);
     assert_eq!(config.resources.pids, Some(100));
     assert_eq!(config.container.isolation.joined.len(), 1);
-    assert!(config.seccomp.is_some_and(|seccomp| seccomp.listener.is_some()));
+    assert!(config.seccomp.as_ref().is_some_and(|seccomp| seccomp.listener.is_some()));
 }
 
 #[test]
