@@ -17,7 +17,7 @@ mod version1;
 mod version2;
 mod weights;
 
-pub use hierarchies::{Hierarchies, Hierarchy};
+pub use hierarchies::{Hierarchies, Hierarchy, unescaped};
 
 use crate::container::{Resources, keep};
 use crate::error::{Error, Why, status};

@@ -1,11 +1,67 @@
-//! `checkpoint` and `restore`, which engines call where a user asks for them: there is no support for CRIU yet,
-//! and nothing is left out silently.
+//! `checkpoint`: the processes of a container that runs are written into a folder, from which `restore` brings
+//! them back.
 
-use super::home::FAILED;
-use crate::error::{Error, Why};
+use super::config;
+use super::criu::{self, Run, refused};
+use super::home::{Folder, about};
+use super::outside;
+use super::state::{self, State, Status};
+use super::{Runtime, cgroup_of, delete};
+use crate::cgroups::Cgroup;
+use crate::cli::runtime::Name;
+use crate::error::{Doing, Error, Object, Operation};
+use crate::launch::criu::attend;
+use crate::text::Text;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-/// The answer to both.
-pub fn refused() -> Error<'static> {
-    let why = Why::Text("checkpoint and restore are not supported yet");
-    Error::new("use", b"criu", why, b"", FAILED)
+static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
+
+/// Checkpoints it; the exit status.
+///
+/// # Errors
+///
+/// It does not run, or what CRIU said; it goes on then.
+pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+    let typed = &runtime.typed;
+    let folder = runtime.home.open(runtime.id())?;
+    folder.lock()?;
+    let state = state::of(&folder)?;
+    let mut cgroup = cgroup_of(&state);
+    check(&folder, &state, cgroup.as_ref())?;
+    let is_early = typed.has(Name::PreDump);
+    if is_early && typed.has(Name::Passed(c"--lazy-pages")) {
+        return Err(refused("--pre-dump", "it takes all pages, and --lazy-pages none"));
+    }
+    let bytes = folder.read(c"config.json").doing(&READ);
+    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
+    let config = config::parse(bytes, state.bundle, runtime.caller)?;
+    let config = &*Box::leak(Box::new(config));
+    criu::check(config)?;
+    let mut run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
+    let mut number = Text::new();
+    number.push_number(state.member.number.into());
+    run.add(&[c"--tree", super::text::joined(&[number.as_bytes()])]);
+    outside::name(&mut run, config, &runtime.cgroup(config, folder.id)?, number.as_bytes())?;
+    let mut environment = Vec::new();
+    let prepare = || outside::enter_others(config);
+    let process = run.criu(runtime, &mut environment).start(&mut |_| Ok(()), &prepare)?;
+    if !attend(process, None, &mut |_, _| Ok(()))? {
+        return Err(run.failure());
+    }
+    if !is_early && !typed.has(Name::LeaveRunning) {
+        // It is killed already; its end is waited for.
+        delete::end(&state, cgroup.as_mut())?;
+    }
+    Ok(0)
+}
+
+fn check(folder: &Folder, state: &State, cgroup: Option<&Cgroup>) -> Result<(), Error<'static>> {
+    let why = match state.status(folder, cgroup.is_some_and(Cgroup::is_frozen)) {
+        Status::Running => return Ok(()),
+        Status::Paused => "cannot checkpoint a paused container: resume it first",
+        Status::Stopped => "cannot checkpoint a container that has stopped: container not running",
+        _ => "cannot checkpoint a container that was not started: container not running",
+    };
+    Err(about(folder.id, why))
 }

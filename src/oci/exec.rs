@@ -7,7 +7,7 @@ use super::home::{FAILED, Folder, about};
 use super::making::listener_words;
 use super::state::{self, State, Status};
 use super::text::{absolute, joined};
-use super::{Runtime, cgroup_of, create, passwd};
+use super::{Runtime, bundle, cgroup_of, create, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Attributes, Container, User, capability, environment, number};
@@ -167,11 +167,11 @@ fn read(
         config.container.process.command =
             words.iter().map(|word| joined(&[word.to_bytes()])).collect();
     }
-    create::check_program(&config.container)?;
+    bundle::check_program(&config.container)?;
     change(runtime, &mut config.container)?;
-    create::check_labels(&mut config)?;
+    bundle::check_labels(&mut config)?;
     passwd::add_home(&mut config.container);
-    create::add_descriptors(runtime, &mut config.container);
+    bundle::add_descriptors(runtime, &mut config.container);
     Ok(Box::leak(Box::new(config)))
 }
 

@@ -35,6 +35,7 @@ mod runtime_attacks;
 mod runtime_attacks_files;
 mod runtime_attacks_races;
 mod runtime_cgroups;
+mod runtime_checkpoint;
 mod runtime_crashes;
 mod runtime_exec;
 mod runtime_hooks;
@@ -90,6 +91,7 @@ fn main() {
         ("runtime_attacks_files", runtime_attacks_files::TESTS),
         ("runtime_attacks_races", runtime_attacks_races::TESTS),
         ("runtime_cgroups", runtime_cgroups::TESTS),
+        ("runtime_checkpoint", runtime_checkpoint::TESTS),
         ("runtime_crashes", runtime_crashes::TESTS),
         ("runtime_exec", runtime_exec::TESTS),
         ("runtime_hooks", runtime_hooks::TESTS),

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "the names are those that are typed")]
 
+use core::ffi::CStr;
+
 /// A command of the runtime's. Each is a bit, for the table of options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -91,6 +93,22 @@ pub enum Name {
     Limit(u8),
     Interval,
     Stats,
+    Criu,
+    NoPivot,
+    NoSubreaper,
+    ImagePath,
+    WorkPath,
+    ParentPath,
+    LeaveRunning,
+    PreDump,
+    PageServer,
+    StatusFd,
+    ManageCgroups,
+    EmptyNamespace,
+    /// An option of CRIU's, and what it is called there.
+    Passed(&'static CStr),
+    /// The same of one with a value.
+    Given(&'static CStr),
     /// Accepted, and of no effect here.
     Ignored,
 }
@@ -116,7 +134,9 @@ const KILL: u32 = Command::Kill as u32;
 const DELETE: u32 = Command::Delete as u32;
 const UPDATE: u32 = Command::Update as u32;
 const EVENTS: u32 = Command::Events as u32;
-const SAVING: u32 = Command::Checkpoint as u32 | Command::Restore as u32;
+const CHECKPOINT: u32 = Command::Checkpoint as u32;
+const RESTORE: u32 = Command::Restore as u32;
+const SAVING: u32 = CHECKPOINT | RESTORE;
 
 const fn flag(name: Name, short: u8, long: &'static str, commands: u32) -> Entry {
     Entry { name, short, long, has_value: false, commands }
@@ -138,7 +158,7 @@ pub static OPTIONS: &[Entry] = &[
     flag(Name::SystemdCgroup, NONE, "systemd-cgroup", GLOBAL),
     value(Name::CgroupManager, NONE, "cgroup-manager", GLOBAL),
     flag(Name::Rootless, NONE, "rootless", GLOBAL),
-    value(Name::Ignored, NONE, "criu", GLOBAL),
+    value(Name::Criu, NONE, "criu", GLOBAL),
     flag(Name::Version, b'v', "version", GLOBAL),
     flag(Name::Help, b'h', "help", u32::MAX),
     value(Name::Bundle, b'b', "bundle", NEW | Command::Spec as u32),
@@ -146,12 +166,12 @@ pub static OPTIONS: &[Entry] = &[
     value(Name::ConsoleSocket, NONE, "console-socket", STARTING),
     value(Name::PidfdSocket, NONE, "pidfd-socket", STARTING),
     value(Name::PidFile, NONE, "pid-file", STARTING),
-    flag(Name::Ignored, NONE, "no-pivot", NEW),
+    flag(Name::NoPivot, NONE, "no-pivot", NEW),
     flag(Name::NoNewKeyring, NONE, "no-new-keyring", NEW),
     value(Name::PreserveFds, NONE, "preserve-fds", STARTING),
     flag(Name::Detach, b'd', "detach", RUN | EXEC | Command::Create as u32),
     flag(Name::Keep, NONE, "keep", Command::Run as u32),
-    flag(Name::Ignored, NONE, "no-subreaper", RUN | EXEC),
+    flag(Name::NoSubreaper, NONE, "no-subreaper", RUN | EXEC),
     value(Name::Process, b'p', "process", EXEC),
     value(Name::Cwd, NONE, "cwd", EXEC),
     value(Name::Env, b'e', "env", EXEC),
@@ -189,22 +209,25 @@ pub static OPTIONS: &[Entry] = &[
     value(Name::Limit(15), NONE, "mem-bw-schema", UPDATE),
     value(Name::Interval, NONE, "interval", EVENTS),
     flag(Name::Stats, NONE, "stats", EVENTS),
-    value(Name::Ignored, NONE, "image-path", SAVING),
-    value(Name::Ignored, NONE, "work-path", SAVING),
-    value(Name::Ignored, NONE, "parent-path", Command::Checkpoint as u32),
-    flag(Name::Ignored, NONE, "leave-running", Command::Checkpoint as u32),
-    flag(Name::Ignored, NONE, "tcp-established", SAVING),
-    flag(Name::Ignored, NONE, "tcp-close", SAVING),
-    flag(Name::Ignored, NONE, "ext-unix-sk", SAVING),
-    flag(Name::Ignored, NONE, "shell-job", SAVING),
-    flag(Name::Ignored, NONE, "file-locks", SAVING),
-    flag(Name::Ignored, NONE, "pre-dump", Command::Checkpoint as u32),
-    flag(Name::Ignored, NONE, "lazy-pages", SAVING),
-    flag(Name::Ignored, NONE, "auto-dedup", SAVING),
-    value(Name::Ignored, NONE, "manage-cgroups-mode", SAVING),
-    value(Name::Ignored, NONE, "empty-ns", SAVING),
-    value(Name::Ignored, NONE, "status-fd", Command::Checkpoint as u32),
-    value(Name::Ignored, NONE, "network-lock", Command::Checkpoint as u32),
-    value(Name::Ignored, NONE, "lsm-profile", Command::Restore as u32),
-    value(Name::Ignored, NONE, "lsm-mount-context", Command::Restore as u32),
+    value(Name::ImagePath, NONE, "image-path", SAVING),
+    value(Name::WorkPath, NONE, "work-path", SAVING),
+    value(Name::ParentPath, NONE, "parent-path", CHECKPOINT),
+    flag(Name::LeaveRunning, NONE, "leave-running", CHECKPOINT),
+    flag(Name::PreDump, NONE, "pre-dump", CHECKPOINT),
+    value(Name::PageServer, NONE, "page-server", CHECKPOINT),
+    value(Name::StatusFd, NONE, "status-fd", CHECKPOINT),
+    value(Name::ManageCgroups, NONE, "manage-cgroups-mode", SAVING),
+    value(Name::EmptyNamespace, NONE, "empty-ns", SAVING),
+    flag(Name::Passed(c"--tcp-established"), NONE, "tcp-established", SAVING),
+    flag(Name::Passed(c"--tcp-close"), NONE, "tcp-close", SAVING),
+    flag(Name::Passed(c"--skip-in-flight"), NONE, "tcp-skip-in-flight", CHECKPOINT),
+    flag(Name::Passed(c"--link-remap"), NONE, "link-remap", SAVING),
+    flag(Name::Passed(c"--ext-unix-sk"), NONE, "ext-unix-sk", SAVING),
+    flag(Name::Passed(c"--shell-job"), NONE, "shell-job", SAVING),
+    flag(Name::Passed(c"--file-locks"), NONE, "file-locks", SAVING),
+    flag(Name::Passed(c"--lazy-pages"), NONE, "lazy-pages", SAVING),
+    flag(Name::Passed(c"--auto-dedup"), NONE, "auto-dedup", SAVING),
+    value(Name::Given(c"--network-lock"), NONE, "network-lock", SAVING),
+    value(Name::Given(c"--lsm-profile"), NONE, "lsm-profile", RESTORE),
+    value(Name::Given(c"--lsm-mount-context"), NONE, "lsm-mount-context", RESTORE),
 ];
