@@ -30,7 +30,7 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let mut cgroup = cgroup_of(&state);
     check(&folder, &state, cgroup.as_ref())?;
     let is_early = typed.has(Name::PreDump);
-    if is_early && typed.has(Name::Passed(c"--lazy-pages")) {
+    if is_early && typed.has(Name::LazyPages) {
         return Err(refused("--pre-dump", "it takes all pages, and --lazy-pages none"));
     }
     let bytes = folder.read(c"config.json").doing(&READ);

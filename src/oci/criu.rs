@@ -4,7 +4,7 @@ use super::Runtime;
 use super::config::Config;
 use super::home::{FAILED, make_folders};
 use super::text::{absolute, joined};
-use crate::cli::runtime::Name;
+use crate::cli::runtime::{Name, OPTIONS};
 use crate::container::{environment, number};
 use crate::error::{Error, Why};
 use crate::kernel::settings::read_file;
@@ -65,6 +65,11 @@ impl Run {
         run.add(&[c"criu", action, c"--images-dir", images, c"--work-dir", work]);
         run.add(&[c"-v4", c"--log-file", run.log(), c"--manage-cgroups=ignore"]);
         run.add_options(runtime)?;
+        // What CRIU locks a network with if nothing is said.
+        let is_locked = runtime.typed.has(Name::NetworkLock) || action == c"restore";
+        if !is_locked && find(c"iptables-restore", runtime.variables).is_none() {
+            run.add(&[c"--network-lock", c"nftables"]);
+        }
         Ok(run)
     }
 
@@ -94,9 +99,12 @@ impl Run {
         for (name, value) in &runtime.typed.options {
             let value = || joined(&[value.to_bytes()]);
             match name {
-                Name::Passed(word) => self.add(&[word]),
-                // Podman has this one with nothing to say.
-                Name::Given(word) if !value().is_empty() => self.add(&[word, value()]),
+                Name::LazyPages => self.add(&[c"--lazy-pages"]),
+                Name::NetworkLock => self.add(&[c"--network-lock", value()]),
+                Name::SkipInFlight => self.add(&[c"--skip-in-flight"]),
+                Name::Passed(_) => self.add(&[same(*name)]),
+                // Podman has one with nothing to say.
+                Name::Given(_) if !value().is_empty() => self.add(&[same(*name), value()]),
                 Name::LeaveRunning => self.add(&[c"--leave-running"]),
                 Name::ParentPath if value().to_bytes().starts_with(b"/") => {
                     return Err(refused("--parent-path", "it begins at the folder of the image"));
@@ -138,7 +146,7 @@ impl Run {
         if address.is_empty() || number(port).is_none() {
             return Err(refused("--page-server", "it is ADDRESS:PORT"));
         }
-        if !runtime.typed.has(Name::Passed(c"--lazy-pages")) {
+        if !runtime.typed.has(Name::LazyPages) {
             self.add(&[c"--page-server"]);
         }
         self.add(&[c"--address", joined(&[address]), c"--port", joined(&[port])]);
@@ -172,6 +180,12 @@ impl Run {
     }
 }
 
+/// What an option is called that has the same name here and there.
+fn same(name: Name) -> &'static CStr {
+    let entry = OPTIONS.iter().find(|entry| entry.name == name);
+    joined(&[b"--", entry.map_or("", |entry| entry.long).as_bytes()])
+}
+
 /// What a line of the log says of an error: not that there was one, nor that of a program that it tried.
 fn reason(line: &[u8]) -> Option<&[u8]> {
     let place = line.windows(7).position(|word| word == b"Error (")?;
@@ -197,9 +211,14 @@ pub fn check(config: &Config) -> Result<(), Error<'static>> {
         let why = "a container with a terminal cannot be checkpointed: CRIU's command line hands none over";
         return unfit(b"process.terminal", why);
     }
-    let joins = |kind| container.isolation.joins(kind);
-    if joins(Namespaces::USER) || joins(Namespaces::TIME) {
-        let why = "a container that joins one of users or of time cannot be checkpointed";
+    let isolation = &container.isolation;
+    // In theirs, CRIU could not read its own image.
+    if isolation.namespaces.contains(Namespaces::USER) || isolation.joins(Namespaces::USER) {
+        let why = "a container with users of its own cannot be checkpointed";
+        return unfit(b"linux.namespaces", why);
+    }
+    if isolation.joins(Namespaces::TIME) {
+        let why = "a container that joins a time namespace cannot be checkpointed";
         return unfit(b"linux.namespaces", why);
     }
     Ok(())

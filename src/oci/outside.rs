@@ -90,6 +90,12 @@ fn lines(path: &CStr) -> Vec<Line> {
     all
 }
 
+/// The mounts below a folder: what comes behind its name.
+fn below<'l>(lines: &'l [Line], folder: &CStr) -> impl Iterator<Item = &'l [u8]> {
+    let names = lines.iter().filter_map(move |line| line.place.strip_prefix(folder.to_bytes()));
+    names.filter(|rest| rest.first() == Some(&b'/'))
+}
+
 /// The mount that an open file is in, from its file in `fdinfo`; `proc_pid_fdinfo(5)`.
 fn mount_of(about: &CStr) -> Option<&'static [u8]> {
     let content = read_file(about).ok()?.leak();
@@ -132,9 +138,7 @@ pub fn name(
     let root = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(&FIND);
     let root = root.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
     let lines = lines(name_of(process, b"mountinfo"));
-    let mounts = &config.container.mounts;
-    let own: Vec<_> =
-        mounts.iter().filter_map(|mount| place_of(root.as_fd(), mount.target, &lines)).collect();
+    let host = self::lines(c"/proc/self/mountinfo");
     for Shown { target, source, reach } in shown(config, cgroup) {
         // A folder that is hidden is an empty file system, and not from outside.
         if source == NULL && is_folder(&root, target) {
@@ -142,11 +146,12 @@ pub fn name(
         }
         let Some(line) = place_of(root.as_fd(), target, &lines) else { continue };
         run.add(&[c"--external", pair(b"mnt", &line.place, target.to_bytes())]);
-        let is_other = |below: &&Line| own.iter().all(|own| own.id != below.id);
-        for below in lines.iter().filter(is_other).filter(|_| reach == Reach::Tree) {
-            if let Some(rest @ [b'/', ..]) = below.place.strip_prefix(&*line.place) {
+        for rest in below(&host, source).filter(|_| reach == Reach::Tree) {
+            let place = [&*line.place, rest].concat();
+            // One that is mounted on it in the container is the container's own.
+            if lines.iter().filter(|line| line.place == place).count() == 1 {
                 let name = [target.to_bytes(), rest].concat();
-                run.add(&[c"--external", pair(b"mnt", &below.place, &name)]);
+                run.add(&[c"--external", pair(b"mnt", &place, &name)]);
             }
         }
     }
@@ -176,11 +181,10 @@ pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(
     let lines = lines(c"/proc/self/mountinfo");
     for Shown { target, source, reach } in shown(config, cgroup) {
         run.add(&[c"--external", pair(b"mnt", target.to_bytes(), source.to_bytes())]);
-        for below in lines.iter().filter(|_| reach == Reach::Tree) {
-            if let Some(rest @ [b'/', ..]) = below.place.strip_prefix(source.to_bytes()) {
-                let name = [target.to_bytes(), rest].concat();
-                run.add(&[c"--external", pair(b"mnt", &name, &below.place)]);
-            }
+        for rest in below(&lines, source).filter(|_| reach == Reach::Tree) {
+            let (target, source) = (target.to_bytes(), source.to_bytes());
+            let name = [target, rest].concat();
+            run.add(&[c"--external", pair(b"mnt", &name, &[source, rest].concat())]);
         }
     }
     for (kind, path) in apart(config) {

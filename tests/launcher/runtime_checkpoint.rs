@@ -169,8 +169,15 @@ fn what_cannot_be_checkpointed_is_refused() {
     bundle.set("/process/terminal", json!(false));
     bundle.add("/linux/namespaces", json!({"type": "time", "path": "/proc/self/ns/time"}));
     bundle.write();
-    restore(&bundle, &["--detach"]).fails(1, &["linux.namespaces", "cannot be checkpointed"]);
+    restore(&bundle, &["--detach"]).fails(1, &["linux.namespaces", "joins a time namespace"]);
     bundle.is_gone();
+    let mut bundle = Bundle::waiting();
+    bundle.in_user_namespace();
+    let bundle = bundle.started();
+    stand_in(&bundle, "");
+    checkpoint(&bundle, &[]).fails(1, &["linux.namespaces", "users of its own"]);
+    assert_eq!(bundle.status(), "running");
+    assert_eq!(lines(&bundle, "words"), [""; 0], "CRIU was not asked");
 }
 
 fn a_checkpoint_asks_for_what_the_options_say() {
@@ -186,6 +193,7 @@ fn a_checkpoint_asks_for_what_the_options_say() {
     asked(&bundle, &["--log-file", "dump.log", "--manage-cgroups=ignore"]);
     asked(&bundle, &["--tree", &process]);
     asked(&bundle, &["--leave-running"]);
+    asked(&bundle, &["--network-lock", "nftables"]);
     assert_eq!(bundle.status(), "running");
     let mode = fs::metadata(&images).unwrap().permissions().mode();
     assert_eq!(mode & 0o77, 0, "memory is nobody else's to read");
@@ -210,10 +218,14 @@ fn a_checkpoint_asks_for_what_the_options_say() {
     asked(&bundle, &["--network-lock", "nftables"]);
     assert!(!lines(&bundle, "words").contains(&"--page-server".into()), "pages are fetched");
 
+    let iptables = bundle.scratch.file("bin/iptables-restore", "");
+    fs::set_permissions(iptables, fs::Permissions::from_mode(0o755)).unwrap();
     checkpoint(&bundle, &["--pre-dump", "--page-server", "host:27"]).success();
     assert_eq!(lines(&bundle, "words")[0], "pre-dump");
     asked(&bundle, &["--track-mem"]);
     asked(&bundle, &["--page-server", "--address", "host", "--port", "27"]);
+    let all = lines(&bundle, "words");
+    assert!(!all.contains(&"--network-lock".into()), "CRIU's own way is possible: {all:?}");
     assert_eq!(bundle.status(), "running", "it goes on after pages are taken early");
 
     checkpoint(&bundle, &[]).success();

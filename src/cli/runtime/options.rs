@@ -2,8 +2,6 @@
 
 #![allow(missing_docs, reason = "the names are those that are typed")]
 
-use core::ffi::CStr;
-
 /// A command of the runtime's. Each is a bit, for the table of options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -105,10 +103,13 @@ pub enum Name {
     StatusFd,
     ManageCgroups,
     EmptyNamespace,
-    /// An option of CRIU's, and what it is called there.
-    Passed(&'static CStr),
-    /// The same of one with a value.
-    Given(&'static CStr),
+    LazyPages,
+    NetworkLock,
+    SkipInFlight,
+    /// A flag that CRIU has by the same name, with a number of its own.
+    Passed(u8),
+    /// An option of CRIU's with a value, likewise.
+    Given(u8),
     /// Accepted, and of no effect here.
     Ignored,
 }
@@ -218,16 +219,16 @@ pub static OPTIONS: &[Entry] = &[
     value(Name::StatusFd, NONE, "status-fd", CHECKPOINT),
     value(Name::ManageCgroups, NONE, "manage-cgroups-mode", SAVING),
     value(Name::EmptyNamespace, NONE, "empty-ns", SAVING),
-    flag(Name::Passed(c"--tcp-established"), NONE, "tcp-established", SAVING),
-    flag(Name::Passed(c"--tcp-close"), NONE, "tcp-close", SAVING),
-    flag(Name::Passed(c"--skip-in-flight"), NONE, "tcp-skip-in-flight", CHECKPOINT),
-    flag(Name::Passed(c"--link-remap"), NONE, "link-remap", SAVING),
-    flag(Name::Passed(c"--ext-unix-sk"), NONE, "ext-unix-sk", SAVING),
-    flag(Name::Passed(c"--shell-job"), NONE, "shell-job", SAVING),
-    flag(Name::Passed(c"--file-locks"), NONE, "file-locks", SAVING),
-    flag(Name::Passed(c"--lazy-pages"), NONE, "lazy-pages", SAVING),
-    flag(Name::Passed(c"--auto-dedup"), NONE, "auto-dedup", SAVING),
-    value(Name::Given(c"--network-lock"), NONE, "network-lock", SAVING),
-    value(Name::Given(c"--lsm-profile"), NONE, "lsm-profile", RESTORE),
-    value(Name::Given(c"--lsm-mount-context"), NONE, "lsm-mount-context", RESTORE),
+    flag(Name::Passed(0), NONE, "tcp-established", SAVING),
+    flag(Name::Passed(1), NONE, "tcp-close", SAVING),
+    flag(Name::SkipInFlight, NONE, "tcp-skip-in-flight", CHECKPOINT),
+    flag(Name::Passed(2), NONE, "link-remap", SAVING),
+    flag(Name::Passed(3), NONE, "ext-unix-sk", SAVING),
+    flag(Name::Passed(4), NONE, "shell-job", SAVING),
+    flag(Name::Passed(5), NONE, "file-locks", SAVING),
+    flag(Name::LazyPages, NONE, "lazy-pages", SAVING),
+    flag(Name::Passed(6), NONE, "auto-dedup", SAVING),
+    value(Name::NetworkLock, NONE, "network-lock", SAVING),
+    value(Name::Given(1), NONE, "lsm-profile", RESTORE),
+    value(Name::Given(2), NONE, "lsm-mount-context", RESTORE),
 ];
