@@ -2,6 +2,7 @@
 //! for what is to be done meanwhile, it runs a script (`--action-script`): this program again, under a name that
 //! says so, which tells the runtime and waits for its word.
 
+use super::hooks::wait;
 use super::told::{read_failure, write_failure};
 use super::{CLONE, CONNECT, MAP_STACK, STACK_BYTES, UNBLOCK, name_of};
 use crate::container::{environment, keep};
@@ -22,9 +23,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, accept_with, recv, send,
     socketpair,
 };
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, pidfd_open, waitpid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 static EXECUTE: Operation = Operation { on: Object::Target, ..Operation::new("execute") };
 static WAIT: Operation = Operation::new("wait for criu");
@@ -153,14 +152,13 @@ pub fn attend(
     let file = pidfd_open(process, PidfdFlags::empty()).doing(&WAIT).map_err(failed)?;
     let mut refused = None;
     loop {
-        let mut watched = alloc::vec![PollFd::new(&file, PollFlags::IN)];
-        watched.extend(socket.map(|socket| PollFd::new(socket, PollFlags::IN)));
+        let mut watched =
+            [&file, socket.unwrap_or(&file)].map(|file| PollFd::new(file, PollFlags::IN));
         match poll(&mut watched, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing(&WAIT).map_err(failed),
         }
-        let is_asked = watched.get(1).is_some_and(|socket| !socket.revents().is_empty());
-        let has_ended = !watched.iter().all(|file| file.revents().is_empty()) && !is_asked;
+        let [has_ended, is_asked] = watched.map(|file| !file.revents().is_empty());
         if let Some(socket) = socket.filter(|_| is_asked) {
             refused = refused.or(serve(socket, act).err());
         } else if has_ended {
@@ -185,16 +183,6 @@ fn serve(socket: &OwnedFd, act: &mut Act<'_>) -> Result<(), Error<'static>> {
     act(action, child)?;
     let _ = send(&asking, b"d", SendFlags::NOSIGNAL);
     Ok(())
-}
-
-fn wait(process: Pid) -> Result<WaitStatus, Errno> {
-    loop {
-        match waitpid(Some(process), WaitOptions::empty()) {
-            Ok(Some((_, ended))) => return Ok(ended),
-            Ok(None) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
 }
 
 /// Makes the root of the process read-only, as its configuration has it: CRIU restores that of the other mounts.
@@ -240,14 +228,14 @@ pub fn script(words: &[&CStr], variables: &[&CStr]) -> Option<u8> {
         return Some(0);
     }
     let process = environment::value(variables, b"CRTOOLS_INIT_PID").unwrap_or_default();
-    let is_done = ask(keep(folder.to_vec())?, action, process).is_ok_and(|length| length > 0);
+    let socket = keep([folder, b"/", SOCKET.to_bytes()].concat())?;
+    let is_done = ask(socket, action, process).is_ok_and(|length| length > 0);
     Some(if is_done { 0 } else { status::FAILED })
 }
 
 /// Asks the runtime for it, and waits until it is done: a byte comes then, and otherwise an end.
-fn ask(folder: &CStr, action: &[u8], process: &[u8]) -> Result<usize, Errno> {
-    let folder = openat(CWD, folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let socket = connect_to(folder.as_fd(), SOCKET, SocketType::SEQPACKET)?;
+fn ask(path: &CStr, action: &[u8], process: &[u8]) -> Result<usize, Errno> {
+    let socket = connect_to(CWD, path, SocketType::SEQPACKET)?;
     let mut words = Text::new();
     words.push_raw(action).push(" ").push_raw(process);
     send(&socket, words.as_bytes(), SendFlags::NOSIGNAL)?;

@@ -1,7 +1,7 @@
 //! A bundle, from which a container is made or brought back: its configuration, read and checked.
 
 use super::config::{self, Config};
-use super::home::FAILED;
+use super::home::{FAILED, Folder};
 use super::state::State;
 use super::text::{absolute, joined};
 use super::time::timestamp;
@@ -12,6 +12,7 @@ use crate::container::{Container, Source, environment, number};
 use crate::error::{Doing, Error, Object, Operation, Why};
 use crate::kernel::labels;
 use crate::kernel::settings::read_file;
+use crate::text::Text;
 use alloc::boxed::Box;
 use core::ffi::CStr;
 
@@ -28,11 +29,24 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// What is written down of a container that is made from it.
-    #[must_use]
-    pub fn state(&self, runtime: &Runtime<'_>, cgroup: &Cgroup) -> State {
+    /// What is known of a container that is made from it: its configuration is kept in its folder, its cgroup is
+    /// planned, and there is what will be written down.
+    ///
+    /// # Errors
+    ///
+    /// Its cgroup can be none; those of [`Folder::write`].
+    pub fn begin<'c>(
+        &self,
+        runtime: &Runtime<'_>,
+        folder: &Folder,
+        cgroup: &'c mut Option<Cgroup>,
+    ) -> Result<(State, &'c mut Cgroup), Error<'static>> {
         let config = self.config;
-        State {
+        let mut copy = Text::new();
+        copy.push_raw(self.bytes);
+        folder.write(c"config.json", &copy)?;
+        let cgroup = cgroup.insert(runtime.cgroup(config, folder.id)?);
+        let state = State {
             version: config.version,
             bundle: self.path,
             rootfs: match config.container.root.source {
@@ -44,8 +58,24 @@ impl Bundle {
             cgroup: cgroup.paths(),
             annotations: config.annotations.clone(),
             ..State::default()
-        }
+        };
+        Ok((state, cgroup))
     }
+}
+
+/// The configuration of a container that was made, as it was then.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn kept(
+    runtime: &Runtime<'_>,
+    folder: &Folder,
+    state: &State,
+) -> Result<Config, Error<'static>> {
+    let bytes = folder.read(c"config.json").doing(&READ);
+    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
+    config::parse(bytes, state.bundle, runtime.caller)
 }
 
 /// Reads the bundle's configuration.

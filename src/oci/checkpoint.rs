@@ -1,21 +1,18 @@
 //! `checkpoint`: the processes of a container that runs are written into a folder, from which `restore` brings
 //! them back.
 
-use super::config;
 use super::criu::{self, Run, refused};
 use super::home::{Folder, about};
 use super::outside;
 use super::state::{self, State, Status};
-use super::{Runtime, cgroup_of, delete};
+use super::{Runtime, bundle, cgroup_of, delete};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
-use crate::error::{Doing, Error, Object, Operation};
+use crate::error::Error;
 use crate::launch::criu::attend;
 use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-static READ: Operation = Operation { on: Object::Target, ..Operation::new("read") };
 
 /// Checkpoints it; the exit status.
 ///
@@ -33,10 +30,7 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     if is_early && typed.has(Name::LazyPages) {
         return Err(refused("--pre-dump", "it takes all pages, and --lazy-pages none"));
     }
-    let bytes = folder.read(c"config.json").doing(&READ);
-    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
-    let config = config::parse(bytes, state.bundle, runtime.caller)?;
-    let config = &*Box::leak(Box::new(config));
+    let config = &*Box::leak(Box::new(bundle::kept(runtime, &folder, &state)?));
     criu::check(config)?;
     let mut run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
     let mut number = Text::new();

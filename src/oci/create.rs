@@ -164,11 +164,7 @@ fn make(
     let config = bundle.config;
     let container = &config.container;
     let caller = runtime.caller;
-    let mut copy = Text::new();
-    copy.push_raw(bundle.bytes);
-    folder.write(c"config.json", &copy)?;
-    let cgroup = cgroup.insert(runtime.cgroup(config, folder.id)?);
-    let state = bundle.state(runtime, cgroup);
+    let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
     let filters: &'static [Program] = filters(config)?.leak();
     let plan = Plan::for_runtime(container, caller, filters, &config.hooks);
     let plan = &*Box::leak(Box::new(plan));

@@ -204,22 +204,30 @@ fn about(folder: &'static CStr, errno: rustix::io::Errno) -> Error<'static> {
 ///
 /// It asks for that.
 pub fn check(config: &Config) -> Result<(), Error<'static>> {
-    let container = &config.container;
-    let unfit =
-        |on: &'static [u8], why| Err(Error::new("config.json:", on, Why::Text(why), b"", FAILED));
-    if container.process.terminal {
-        let why = "a container with a terminal cannot be checkpointed: CRIU's command line hands none over";
-        return unfit(b"process.terminal", why);
+    let (process, isolation) = (&config.container.process, &config.container.isolation);
+    let has_users = isolation.namespaces.contains(Namespaces::USER);
+    let faults = [
+        (
+            process.terminal,
+            "process.terminal",
+            "a container with a terminal cannot be checkpointed: CRIU's command line hands none over",
+        ),
+        // In theirs, CRIU could not read its own image.
+        (
+            has_users || isolation.joins(Namespaces::USER),
+            "linux.namespaces",
+            "a container with users of its own cannot be checkpointed",
+        ),
+        (
+            isolation.joins(Namespaces::TIME),
+            "linux.namespaces",
+            "a container that joins a time namespace cannot be checkpointed",
+        ),
+    ];
+    match faults.into_iter().find(|fault| fault.0) {
+        Some((_, on, why)) => {
+            Err(Error::new("config.json:", on.as_bytes(), Why::Text(why), b"", FAILED))
+        }
+        None => Ok(()),
     }
-    let isolation = &container.isolation;
-    // In theirs, CRIU could not read its own image.
-    if isolation.namespaces.contains(Namespaces::USER) || isolation.joins(Namespaces::USER) {
-        let why = "a container with users of its own cannot be checkpointed";
-        return unfit(b"linux.namespaces", why);
-    }
-    if isolation.joins(Namespaces::TIME) {
-        let why = "a container that joins a time namespace cannot be checkpointed";
-        return unfit(b"linux.namespaces", why);
-    }
-    Ok(())
 }

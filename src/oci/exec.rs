@@ -152,9 +152,7 @@ fn read(
     state: &State,
 ) -> Result<&'static Config, Error<'static>> {
     let typed = &runtime.typed;
-    let bytes = folder.read(c"config.json").doing(&READ);
-    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
-    let mut config = config::parse(bytes, state.bundle, runtime.caller)?;
+    let mut config = bundle::kept(runtime, folder, state)?;
     config.container.process.terminal = false;
     config.container.process.attributes.console_size = None;
     if let Some(file) = typed.value(Name::Process) {

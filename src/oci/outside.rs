@@ -147,22 +147,22 @@ pub fn name(
         let Some(line) = place_of(root.as_fd(), target, &lines) else { continue };
         run.add(&[c"--external", pair(b"mnt", &line.place, target.to_bytes())]);
         for rest in below(&host, source).filter(|_| reach == Reach::Tree) {
-            let place = [&*line.place, rest].concat();
+            let place = joined(&[&line.place, rest]).to_bytes();
             // One that is mounted on it in the container is the container's own.
-            if lines.iter().filter(|line| line.place == place).count() == 1 {
-                let name = [target.to_bytes(), rest].concat();
-                run.add(&[c"--external", pair(b"mnt", &place, &name)]);
+            if lines.iter().filter(|line| *line.place == *place).count() == 1 {
+                let name = joined(&[target.to_bytes(), rest]);
+                run.add(&[c"--external", pair(b"mnt", place, name.to_bytes())]);
             }
         }
     }
     for (kind, _) in apart(config) {
-        let path = name_of(process, &[b"ns/", kind.as_bytes()].concat());
+        let path = joined(&[b"/proc/", process, b"/ns/", kind.as_bytes()]);
         let found = stat(path).doing(&FIND);
         let found = found.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
         let mut number = Text::new();
         number.push_number(found.st_ino);
-        let name = [JOINED, kind.as_bytes()].concat();
-        run.add(&[c"--external", pair(kind.as_bytes(), number.as_bytes(), &name)]);
+        let name = joined(&[JOINED, kind.as_bytes()]);
+        run.add(&[c"--external", pair(kind.as_bytes(), number.as_bytes(), name.to_bytes())]);
     }
     name_streams(run, process, &lines)
 }
@@ -182,16 +182,16 @@ pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(
     for Shown { target, source, reach } in shown(config, cgroup) {
         run.add(&[c"--external", pair(b"mnt", target.to_bytes(), source.to_bytes())]);
         for rest in below(&lines, source).filter(|_| reach == Reach::Tree) {
-            let (target, source) = (target.to_bytes(), source.to_bytes());
-            let name = [target, rest].concat();
-            run.add(&[c"--external", pair(b"mnt", &name, &[source, rest].concat())]);
+            let name = joined(&[target.to_bytes(), rest]).to_bytes();
+            let shown = joined(&[source.to_bytes(), rest]).to_bytes();
+            run.add(&[c"--external", pair(b"mnt", name, shown)]);
         }
     }
     for (kind, path) in apart(config) {
         let file = openat(CWD, path, OFlags::RDONLY, Mode::empty()).doing(&JOIN);
         let file = file.map_err(|fault| fault.into_error(path.to_bytes(), b""))?.into_raw_fd();
         run.keep(file);
-        run.inherit(file, &[JOINED, kind.as_bytes()].concat());
+        run.inherit(file, joined(&[JOINED, kind.as_bytes()]).to_bytes());
     }
     give_streams(run);
     Ok(())
@@ -232,15 +232,17 @@ const STREAMS: &[u8] = b"/descriptors.json";
 fn name_streams(run: &mut Run, process: &[u8], lines: &[Line]) -> Result<(), Error<'static>> {
     let mut list = Text::new();
     for (index, number) in [&b"0"[..], b"1", b"2"].iter().enumerate() {
-        let file = name_of(process, &[b"fd/", *number].concat());
+        let file = joined(&[b"/proc/", process, b"/fd/", number]);
         let link = link_of(file);
-        let mount = mount_of(name_of(process, &[b"fdinfo/", *number].concat())).unwrap_or_default();
+        let about = joined(&[b"/proc/", process, b"/fdinfo/", number]);
+        let mount = mount_of(about).unwrap_or_default();
         let is_terminal = [&b"/dev/pts/"[..], b"/dev/tty"].iter().any(|one| link.starts_with(one));
         let is_seen = lines.iter().any(|line| line.id == mount);
         let mut name = link.clone();
         if let (Ok(found), [b'/', ..], false) = (stat(file), &*link, is_terminal || is_seen) {
             let mount = wide_number(mount).unwrap_or_default();
-            name = [b"file[", &*hex(mount), b":", &*hex(found.st_ino), b"]"].concat();
+            let parts = [&b"file["[..], &hex(mount), b":", &hex(found.st_ino), b"]"];
+            name = joined(&parts).to_bytes().to_vec();
             run.add(&[c"--external", joined(&[&name])]);
         }
         list.push(if index == 0 { "[" } else { "," }).push_json(&name);

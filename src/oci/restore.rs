@@ -57,20 +57,23 @@ pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
 }
 
 /// What can be said to `restore`, and not be done.
+const REFUSED: [(Name, &str, &str); 4] = [
+    (Name::ConsoleSocket, "--console-socket", "what is restored has no terminal"),
+    (Name::NoPivot, "--no-pivot", "CRIU exchanges the root by pivot_root alone"),
+    (Name::PreserveFds, "--preserve-fds", "what is restored has what it had open"),
+    (
+        Name::NoSubreaper,
+        "--no-subreaper",
+        "the end of what is restored can only be waited for so: --detach",
+    ),
+];
+
 fn check(runtime: &Runtime<'_>, how: How) -> Result<(), Error<'static>> {
-    let typed = &runtime.typed;
-    if typed.has(Name::ConsoleSocket) {
-        return Err(refused("--console-socket", "what is restored has no terminal"));
-    }
-    if typed.has(Name::NoPivot) {
-        return Err(refused("--no-pivot", "CRIU exchanges the root by pivot_root alone"));
-    }
-    if typed.has(Name::PreserveFds) {
-        return Err(refused("--preserve-fds", "what is restored has what it had open"));
-    }
-    if typed.has(Name::NoSubreaper) && how == How::Attached {
-        let why = "the end of what is restored can only be waited for so: --detach";
-        return Err(refused("--no-subreaper", why));
+    for (name, option, why) in REFUSED {
+        let is_fine = name == Name::NoSubreaper && how == How::Detached;
+        if runtime.typed.has(name) && !is_fine {
+            return Err(refused(option, why));
+        }
     }
     Ok(())
 }
@@ -88,11 +91,7 @@ fn bring_back(
     let Source::Directory(root) = config.container.root.source else {
         return Err(refused("--bundle", "its root is no folder"));
     };
-    let mut copy = Text::new();
-    copy.push_raw(bundle.bytes);
-    folder.write(c"config.json", &copy)?;
-    let cgroup = cgroup.insert(runtime.cgroup(config, folder.id)?);
-    let state = bundle.state(runtime, cgroup);
+    let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
     let socket = sockets::listen(folder.file(), SOCKET).doing(&LISTEN).map_err(failed)?;
     let mut own = Text::new();
     own.push("/proc/").push_number(getpid().as_raw_nonzero().get().unsigned_abs().into());
