@@ -7,6 +7,7 @@
 mod archives;
 mod bundle;
 mod check;
+mod criu;
 mod crowd;
 mod descriptors;
 mod errors;
