@@ -111,6 +111,9 @@ pub fn run<'a>(invocation: &'a Invocation<'a>) -> Result<u8, Error<'a>> {
     if let Some(program) = launch::init::program(&invocation.args) {
         return Ok(launch::init::stay(program));
     }
+    if let Some(status) = launch::criu::script(&invocation.args, &invocation.env) {
+        return Ok(status);
+    }
     let words = invocation.args.get(1..).unwrap_or_default();
     let ended = match command(invocation, words) {
         Ok(Next::Done(status)) => Ok(status),

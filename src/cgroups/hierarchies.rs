@@ -124,8 +124,10 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// A name with its spaces, tabs, newlines and backslashes, which are written as `\NNN`.
-fn unescaped(name: &[u8]) -> &'static [u8] {
+/// A name with its spaces, tabs, newlines and backslashes, which are written as `\NNN`;
+/// `proc_pid_mountinfo(5)`.
+#[must_use]
+pub fn unescaped(name: &[u8]) -> &'static [u8] {
     let mut plain = Vec::new();
     let mut rest = name;
     while let [byte, behind @ ..] = rest {

@@ -18,7 +18,7 @@ mod version1;
 mod version2;
 mod weights;
 
-pub use hierarchies::{Hierarchies, Hierarchy};
+pub use hierarchies::{Hierarchies, Hierarchy, unescaped};
 pub use oom::Oom;
 
 use crate::container::{Resources, keep};

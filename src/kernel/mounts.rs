@@ -4,10 +4,10 @@
 
 use super::inside::MountPoint;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
-use crate::sys::mounts::Reach;
+use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{FileType, StatVfsMountFlags, fstat, fstatvfs};
+use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_bind, mount_change,
@@ -149,6 +149,15 @@ pub(super) fn remount_changed(
     added: MountFlags,
     removed: MountFlags,
 ) -> Result<(), Errno> {
+    remount_by_name(DescriptorPath::of(&mount).as_c_str()?, &mount, added, removed)
+}
+
+fn remount_by_name(
+    name: &CStr,
+    mount: impl AsFd,
+    added: MountFlags,
+    removed: MountFlags,
+) -> Result<(), Errno> {
     const KEPT: [(StatVfsMountFlags, MountFlags); 7] = [
         (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
         (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
@@ -162,7 +171,20 @@ pub(super) fn remount_changed(
     let kept = KEPT.iter().filter(|(present_flag, _)| present.contains(*present_flag));
     let flags = kept.fold(MountFlags::empty(), |flags, (_, flag)| flags | *flag);
     let flags = MountFlags::BIND | flags.difference(removed) | added;
-    mount_remount(DescriptorPath::of(&mount).as_c_str()?, flags, c"")
+    mount_remount(name, flags, c"")
+}
+
+/// Makes the mount at `/` read-only, and none below it.
+///
+/// # Errors
+///
+/// open(2), `mount_setattr(2)`, mount(2): `EBUSY` when a file is open for writing.
+pub fn protect_root() -> Result<(), Errno> {
+    let root = openat(CWD, c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    match change(root.as_fd(), Reach::Mount, Change::READ_ONLY) {
+        Err(Errno::NOSYS) => remount_by_name(c"/", &root, MountFlags::RDONLY, MountFlags::empty()),
+        answer => answer,
+    }
 }
 
 /// Shows one open file at the place of another.

@@ -139,7 +139,8 @@ fn until_end(process: Pid, timeout: Option<u32>) -> Result<Ended, Errno> {
     }
 }
 
-fn wait(process: Pid) -> Result<WaitStatus, Errno> {
+/// Waits for the end of a child; wait4(2).
+pub(super) fn wait(process: Pid) -> Result<WaitStatus, Errno> {
     loop {
         match waitpid(Some(process), WaitOptions::empty()) {
             Ok(Some((_, ended))) => return Ok(ended),

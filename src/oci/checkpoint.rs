@@ -1,11 +1,62 @@
-//! `checkpoint` and `restore`, which engines call where a user asks for them: there is no support for CRIU yet,
-//! and nothing is left out silently.
+//! `checkpoint`: the processes of a container that runs are written into a folder, from which `restore` brings
+//! them back.
 
-use super::home::FAILED;
-use crate::error::{Error, Why};
+use super::criu::{self, Run, refused};
+use super::home::{Folder, about};
+use super::outside;
+use super::state::{self, State, Status};
+use super::{Runtime, bundle, cgroup_of, delete};
+use crate::cgroups::Cgroup;
+use crate::cli::runtime::Name;
+use crate::error::Error;
+use crate::launch::criu::attend;
+use crate::text::Text;
+use alloc::vec::Vec;
 
-/// The answer to both.
-pub fn refused() -> Error<'static> {
-    let why = Why::Text(rare!("checkpoint and restore are not supported yet"));
-    Error::new(rare!("use"), b"criu", why, b"", FAILED)
+/// Checkpoints it; the exit status.
+///
+/// # Errors
+///
+/// It does not run, or what CRIU said; it goes on then.
+pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+    let typed = &runtime.typed;
+    let folder = runtime.home.open(runtime.id())?;
+    folder.lock()?;
+    let state = state::of(&folder)?;
+    let mut cgroup = cgroup_of(&state);
+    check(&folder, &state, cgroup.as_ref())?;
+    let is_early = typed.has(Name::PreDump);
+    if is_early && typed.has(Name::LazyPages) {
+        return Err(refused("--pre-dump", rare!("it takes all pages, and --lazy-pages none")));
+    }
+    let config = &*bundle::kept(runtime, &folder, &state)?;
+    criu::check(config)?;
+    let mut run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
+    let mut number = Text::new();
+    number.push_number(state.member.number.into());
+    run.add(&[c"--tree", super::text::joined(&[number.as_bytes()])]);
+    outside::name(&mut run, config, &runtime.cgroup(config, folder.id)?, number.as_bytes())?;
+    let mut environment = Vec::new();
+    let prepare = || outside::enter_others(config);
+    let process = run.criu(runtime, &mut environment).start(&mut |_| Ok(()), &prepare)?;
+    if !attend(process, None, &mut |_, _| Ok(()))? {
+        return Err(run.failure());
+    }
+    if !is_early && !typed.has(Name::LeaveRunning) {
+        // It is killed already; its end is waited for.
+        delete::end(&state, cgroup.as_mut())?;
+    }
+    Ok(0)
+}
+
+fn check(folder: &Folder, state: &State, cgroup: Option<&Cgroup>) -> Result<(), Error<'static>> {
+    let why = match state.status(folder, cgroup.is_some_and(Cgroup::is_frozen)) {
+        Status::Running => return Ok(()),
+        Status::Paused => rare!("cannot checkpoint a paused container: resume it first"),
+        Status::Stopped => {
+            rare!("cannot checkpoint a container that has stopped: container not running")
+        }
+        _ => rare!("cannot checkpoint a container that was not started: container not running"),
+    };
+    Err(about(folder.id, why))
 }

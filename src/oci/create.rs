@@ -1,24 +1,22 @@
 //! `create` and `run`: a container is made from its bundle. `create` leaves a process that waits in it, with
 //! everything applied; `run` goes on to the program.
 
-use super::config::{self, Config};
+use super::bundle::{self, Bundle};
+use super::config::Config;
 use super::home::{FAILED, Folder};
 use super::making::{Making, Told, run_hooks};
 use super::state::{State, Status};
 use super::text::{absolute, joined};
-use super::time::timestamp;
-use super::{Runtime, delete, passwd};
+use super::{Runtime, delete};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
-use crate::container::{Container, Hooks, Mount, Source, environment, number};
+use crate::container::{Hooks, Mount};
 use crate::error::{Doing, Error, Object, Operation, Why};
 use crate::kernel::cgroup_mounts::{Cgroups, Hierarchy, Layout};
-use crate::kernel::settings::read_file;
-use crate::kernel::{labels, sockets};
+use crate::kernel::sockets;
 use crate::launch::relay::Relay;
 use crate::launch::runtime::{self, Given};
 use crate::plan::{Plan, Program};
-use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::Text;
@@ -30,7 +28,6 @@ use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 static CONSOLE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("connect to")) };
 static LISTEN: Operation = Operation::new(rare!("make the socket that the container waits at"));
 static PID_FILE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("write")) };
@@ -52,13 +49,17 @@ pub enum How {
 }
 
 /// A container that was made.
-struct Made {
-    folder: Folder,
-    state: State,
-    config: &'static Config,
-    process: Pid,
+pub struct Made {
+    /// Its folder.
+    pub folder: Folder,
+    /// What is written down of it.
+    pub state: State,
+    /// What it is.
+    pub config: &'static Config,
+    /// Its process 1.
+    pub process: Pid,
     /// Where its terminal comes from.
-    terminal: Option<OwnedFd>,
+    pub terminal: Option<OwnedFd>,
 }
 
 /// Makes a container; the exit status.
@@ -68,28 +69,44 @@ struct Made {
 /// What kept it from being made; nothing is left of it then.
 pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
     let id = runtime.id();
-    let bundle = read(runtime)?;
+    let bundle = bundle::read(runtime)?;
     let config = bundle.config;
     let folder = runtime.home.add(id)?;
     let mut cgroup = None;
     let made = match make(runtime, &bundle, &folder, &mut cgroup, how) {
         Ok((state, process, terminal)) => Made { folder, state, config, process, terminal },
         Err(error) => {
-            // What failed is to be said; what else fails now is not.
-            if let Ok(Some(state)) = State::load(&folder) {
-                let _ = delete::end(&state, cgroup.as_mut());
-            }
-            if let Some(cgroup) = &mut cgroup {
-                let _ = cgroup.remove();
-            }
-            let _ = folder.remove();
+            undo(&folder, cgroup.as_mut());
             return Err(error);
         }
     };
-    if how == How::Created {
-        return Ok(0);
+    if how == How::Created { Ok(0) } else { go_on(runtime, &made, cgroup, how) }
+}
+
+/// Removes what was made of a container that failed on its way. What failed is to be said; what else fails now
+/// is not.
+pub fn undo(folder: &Folder, mut cgroup: Option<&mut Cgroup>) {
+    if let Ok(Some(state)) = State::load(folder) {
+        let _ = delete::end(&state, cgroup.as_deref_mut());
     }
-    if let Err(error) = started(&config.hooks, &made.state, made.folder.id, runtime.signals) {
+    if let Some(cgroup) = cgroup {
+        let _ = cgroup.remove();
+    }
+    let _ = folder.remove();
+}
+
+/// What comes when the program runs: hooks, and waiting for its end where that is wanted; the exit status.
+///
+/// # Errors
+///
+/// A hook that failed; the container is removed then.
+pub fn go_on(
+    runtime: &Runtime<'_>,
+    made: &Made,
+    mut cgroup: Option<Cgroup>,
+    how: How,
+) -> Result<u8, Error<'static>> {
+    if let Err(error) = started(&made.config.hooks, &made.state, made.folder.id, runtime.signals) {
         let _ = delete::end(&made.state, cgroup.as_mut());
         let _ = delete::remove(&made.state, &made.folder, cgroup.as_mut());
         return Err(error);
@@ -97,7 +114,7 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
     if how == How::Detached {
         return Ok(0);
     }
-    attend(runtime, &made, cgroup)
+    attend(runtime, made, cgroup)
 }
 
 /// Runs the hooks for a container whose program runs.
@@ -138,102 +155,6 @@ fn attend(
     Ok(status)
 }
 
-/// What a container is made from.
-struct Bundle {
-    path: &'static CStr,
-    config: &'static Config,
-    /// As it was written.
-    bytes: &'static [u8],
-}
-
-/// Reads the bundle's configuration.
-fn read(runtime: &Runtime<'_>) -> Result<Bundle, Error<'static>> {
-    let bundle = absolute(runtime.typed.value(Name::Bundle).unwrap_or(c"."))?;
-    let file = match runtime.typed.value(Name::Config) {
-        Some(file) => absolute(file)?,
-        None => joined(&[bundle.to_bytes(), b"/config.json"]),
-    };
-    let failed = |fault: crate::error::Fault| {
-        let hint: &[u8] = if fault.errno == rustix::io::Errno::NOENT {
-            rare!("--bundle DIR names the folder that it lies in; mini-container spec makes one")
-                .bytes()
-        } else {
-            b""
-        };
-        fault.into_error(file.to_bytes(), hint)
-    };
-    let bytes: &'static [u8] = read_file(file).doing(&READ).map_err(failed)?;
-    let config = config::parse(bytes, bundle, runtime.caller)?;
-    check(config)?;
-    passwd::add_home(&mut config.container);
-    add_descriptors(runtime, &mut config.container);
-    check_labels(config)?;
-    if !runtime.typed.has(Name::NoNewKeyring) {
-        let name = joined(&[b"_ses.", runtime.id().to_bytes()]);
-        config.container.process.attributes.keyring = Some(name);
-    }
-    Ok(Bundle { path: bundle, config, bytes })
-}
-
-/// What a configuration may leave out, and a container that is made may not.
-fn check(config: &Config) -> Result<(), Error<'static>> {
-    match config.unfit {
-        Some(unfit) => Err(unfit),
-        None => check_program(&config.container),
-    }
-}
-
-/// There is something to run.
-///
-/// # Errors
-///
-/// There is not.
-pub fn check_program(container: &Container<'_>) -> Result<(), Error<'static>> {
-    if container.process.command.is_empty() {
-        return Err(refused(b"process.args", rare!("there is no program to run")));
-    }
-    Ok(())
-}
-
-fn refused(on: &'static [u8], why: Rare) -> Error<'static> {
-    Error::new(rare!("config.json:"), on, Why::Text(why), b"", FAILED)
-}
-
-/// Labels that nobody would look at are refused.
-///
-/// # Errors
-///
-/// The kernel has no such labels.
-pub fn check_labels(config: &mut Config) -> Result<(), Error<'static>> {
-    let attributes = &mut config.container.process.attributes;
-    if attributes.apparmor.is_some()
-        && !labels::has_apparmor()
-        && attributes.apparmor.take() != Some(c"unconfined")
-    {
-        return Err(refused(b"process.apparmorProfile", rare!("this kernel has no AppArmor")));
-    }
-    let is_labelled = attributes.selinux.is_some() || config.is_labelled;
-    if is_labelled && !labels::has_selinux() {
-        let on =
-            if config.is_labelled { &b"linux.mountLabel"[..] } else { b"process.selinuxLabel" };
-        return Err(refused(on, rare!("this kernel has no SELinux")));
-    }
-    Ok(())
-}
-
-/// Descriptors that are passed on: those asked for, and those of a socket that somebody listens at already;
-/// `sd_listen_fds(3)`.
-pub fn add_descriptors(runtime: &Runtime<'_>, container: &mut Container<'static>) {
-    let process = &mut container.process;
-    process.preserved_descriptors = runtime.preserved;
-    let listening = environment::value(runtime.variables, b"LISTEN_FDS");
-    if let Some((text, count)) = listening.and_then(|text| Some((text, number(text)?))) {
-        process.preserved_descriptors = runtime.preserved.max(count);
-        process.environment.push(joined(&[b"LISTEN_FDS=", text]));
-        process.environment.push(c"LISTEN_PID=1");
-    }
-}
-
 /// Makes it, as far as that goes; what has to be removed after a failure is in `folder` and `cgroup`.
 fn make(
     runtime: &Runtime<'_>,
@@ -245,23 +166,7 @@ fn make(
     let config = bundle.config;
     let container = &config.container;
     let caller = runtime.caller;
-    let mut copy = Text::new();
-    copy.push_raw(bundle.bytes);
-    folder.write(c"config.json", &copy)?;
-    let cgroup = cgroup.insert(runtime.cgroup(config, folder.id)?);
-    let state = State {
-        version: config.version,
-        bundle: bundle.path,
-        rootfs: match container.root.source {
-            Source::Directory(path) => path,
-            _ => c"",
-        },
-        created: core::str::from_utf8(timestamp().leak()).unwrap_or_default(),
-        owner: caller.user,
-        cgroup: cgroup.paths(),
-        annotations: config.annotations.clone(),
-        ..State::default()
-    };
+    let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
     let filters: &'static [Program] = filters(config)?.leak();
     let plan = Plan::for_runtime(container, caller, filters, &config.hooks);
     let plan = &*Box::leak(Box::new(plan));

@@ -7,7 +7,7 @@ use super::home::{FAILED, Folder, about};
 use super::making::listener_words;
 use super::state::{self, State, Status};
 use super::text::{absolute, joined};
-use super::{Runtime, cgroup_of, create, passwd};
+use super::{Runtime, bundle, cgroup_of, create, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Attributes, Container, User, capability, environment, number};
@@ -154,9 +154,7 @@ fn read(
     state: &State,
 ) -> Result<&'static Config, Error<'static>> {
     let typed = &runtime.typed;
-    let bytes = folder.read(c"config.json").doing(&READ);
-    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
-    let config = config::parse(bytes, state.bundle, runtime.caller)?;
+    let config = bundle::kept(runtime, folder, state)?;
     config.container.process.terminal = false;
     config.container.process.attributes.console_size = None;
     if let Some(file) = typed.value(Name::Process) {
@@ -169,11 +167,11 @@ fn read(
         config.container.process.command =
             words.iter().map(|word| joined(&[word.to_bytes()])).collect();
     }
-    create::check_program(&config.container)?;
+    bundle::check_program(&config.container)?;
     change(runtime, &mut config.container)?;
-    create::check_labels(config)?;
+    bundle::check_labels(config)?;
     passwd::add_home(&mut config.container);
-    create::add_descriptors(runtime, &mut config.container);
+    bundle::add_descriptors(runtime, &mut config.container);
     Ok(config)
 }
 

@@ -9,6 +9,7 @@ use crate::container::environment;
 use crate::error::{Doing, Error, Fault, Object, Operation, Why};
 use crate::kernel::caller::Caller;
 use crate::kernel::settings::read_file;
+use crate::launch::criu;
 use crate::rare::Rare;
 use crate::text::{Text, parts};
 use alloc::vec::Vec;
@@ -38,7 +39,8 @@ pub struct Folder {
     /// Its name, and the container's.
     pub id: &'static CStr,
     file: OwnedFd,
-    path: &'static CStr,
+    /// Where it is, from `/` on.
+    pub path: &'static CStr,
 }
 
 /// What may stand in a name, besides letters and digits.
@@ -174,7 +176,12 @@ fn is_name(id: &[u8]) -> bool {
         && id.len() <= ID_BYTES_MAX
 }
 
-fn make_folders(path: &CStr) -> Result<(), Errno> {
+/// Makes a folder, which nobody else sees into, and those above it.
+///
+/// # Errors
+///
+/// mkdir(2).
+pub fn make_folders(path: &CStr) -> Result<(), Errno> {
     // It is there nearly always.
     match mkdirat(CWD, path, Mode::RWXU) {
         Err(Errno::NOENT) => {}
@@ -288,8 +295,8 @@ impl Folder {
     ///
     /// unlink(2), rmdir(2).
     pub fn remove(&self) -> Result<(), Error<'static>> {
-        const FILES: [&CStr; 6] =
-            [c"config.json", c"planned", c"state", c"pending", c"start", c".new"];
+        const FILES: [&CStr; 7] =
+            [c"config.json", c"planned", c"state", c"pending", c"start", c".new", criu::SCRIPT];
         for name in FILES {
             let _ = self.rename(name, None);
         }

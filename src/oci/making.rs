@@ -9,8 +9,10 @@ use super::text::joined;
 use crate::cgroups::Cgroup;
 use crate::container::{Hook, IdMap};
 use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::kernel::mounts::Access;
 use crate::kernel::resctrl::{self, Group};
 use crate::kernel::settings::read_file;
+use crate::launch::criu::{SOCKET, protect_root};
 use crate::launch::hooks::{Running, run_all};
 use crate::launch::links;
 use crate::launch::runtime::Attendant;
@@ -40,10 +42,7 @@ pub struct Making<'s> {
 impl Attendant for Making<'_> {
     fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>> {
         self.compare_maps(child)?;
-        let member = Member::now(child).doing(&FIND);
-        self.state.member = member.map_err(|fault| fault.into_error(b"", b""))?;
-        // From here on it can be found and removed, whatever happens.
-        self.state.save(self.folder)?;
+        self.found(child)?;
         self.cgroup.make()?;
         self.state.note_cgroup(self.folder)?;
         self.cgroup.apply(&self.config.resources)?;
@@ -109,6 +108,41 @@ fn words(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Making<'_> {
+    /// The process that counts as the container's: from here on it can be found and removed, whatever happens.
+    fn found(&mut self, process: Pid) -> Result<(), Error<'static>> {
+        let member = Member::now(process).doing(&FIND);
+        self.state.member = member.map_err(|fault| fault.into_error(b"", b""))?;
+        self.state.save(self.folder)
+    }
+
+    /// CRIU is there, as a child; what it restores counts as the container's from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Attendant::cloned`].
+    pub fn begun(&mut self, criu: Pid) -> Result<(), Error<'static>> {
+        self.found(criu)?;
+        self.cgroup.make()?;
+        self.state.note_cgroup(self.folder)?;
+        self.cgroup.join(criu)
+    }
+
+    /// All processes are restored, and stand still. Limits that hold for them did not for CRIU.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Attendant::cloned`].
+    pub fn restored(&mut self, child: Pid) -> Result<(), Error<'static>> {
+        self.found(child)?;
+        if self.config.container.root.access == Access::ReadOnly {
+            protect_root(child)?;
+        }
+        self.cgroup.apply(&self.config.resources)?;
+        self.join_cache_group(child)?;
+        let known = self.folder.rename(SOCKET, None).doing(&FIND);
+        known.map_err(|fault| fault.into_error(b"", b""))
+    }
+
     fn run(
         &self,
         kind: &'static str,

@@ -4,9 +4,11 @@
 //! that it describes; `create` makes it and leaves a process that waits in it; `home` and `state` keep what later
 //! commands need, a file for each group of which is here.
 
+mod bundle;
 mod checkpoint;
 pub mod config;
 mod create;
+mod criu;
 mod delete;
 mod events;
 mod exec;
@@ -18,7 +20,9 @@ mod list;
 mod log;
 mod making;
 mod member;
+mod outside;
 mod passwd;
+mod restore;
 mod spec;
 mod start;
 mod state;
@@ -81,7 +85,8 @@ fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'st
     let preserved = preserved(&typed)?;
     let home = Home::new(typed.value(Name::Root), variables, caller)?;
     // Nothing is lost of a program that is waited for: its signals are held from before it is there.
-    let is_attended = matches!(command, Command::Run | Command::Exec) && !typed.has(Name::Detach);
+    let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)
+        && !typed.has(Name::Detach);
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
     let signals = hold(held).doing(&HOLD).map_err(|fault| fault.into_error(b"", b""))?;
     let runtime = &Runtime { typed, home, caller, variables, has_cgroups, preserved, signals };
@@ -100,7 +105,8 @@ fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'st
         Command::Resume => limits::freeze(runtime, false),
         Command::Update => limits::update(runtime),
         Command::Events => events::events(runtime),
-        Command::Checkpoint | Command::Restore => Err(checkpoint::refused()),
+        Command::Checkpoint => checkpoint::checkpoint(runtime),
+        Command::Restore => restore::restore(runtime),
         // Answered before they get here.
         Command::Features | Command::Spec | Command::Help | Command::Version => Ok(0),
     }

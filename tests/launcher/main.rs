@@ -7,6 +7,7 @@
 mod archives;
 mod bundle;
 mod check;
+mod criu;
 mod crowd;
 mod descriptors;
 mod errors;
@@ -35,6 +36,7 @@ mod runtime_attacks;
 mod runtime_attacks_files;
 mod runtime_attacks_races;
 mod runtime_cgroups;
+mod runtime_checkpoint;
 mod runtime_cover;
 mod runtime_crashes;
 mod runtime_exec;
@@ -107,6 +109,7 @@ fn main() {
         ("runtime_attacks_files", runtime_attacks_files::TESTS),
         ("runtime_attacks_races", runtime_attacks_races::TESTS),
         ("runtime_cgroups", runtime_cgroups::TESTS),
+        ("runtime_checkpoint", runtime_checkpoint::TESTS),
         ("runtime_cover", runtime_cover::TESTS),
         ("runtime_crashes", runtime_crashes::TESTS),
         ("runtime_exec", runtime_exec::TESTS),

@@ -1,0 +1,306 @@
+//! What a container has from outside of it, which CRIU can neither write down nor make anew: mounts of what the
+//! host has, namespaces that others made, and the streams. At a checkpoint each gets a name; at a restore the
+//! name is told what to put there; criu(8), `--external` and `--inherit-fd`.
+
+use super::config::Config;
+use super::criu::Run;
+use super::text::joined;
+use crate::cgroups::{Cgroup, unescaped};
+use crate::container::Mounted;
+use crate::error::{Doing, Error, Object, Operation};
+use crate::json::{self, Value, as_str};
+use crate::kernel::entry::Entry;
+use crate::kernel::inside::{self, MountPoint};
+use crate::kernel::settings::read_file;
+use crate::sys::mounts::Reach;
+use crate::sys::namespaces::{Namespaces, enter};
+use crate::text::{Text, parts, wide_number};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, stat};
+
+static FIND: Operation = Operation {
+    on: Object::Target,
+    ..Operation::new(rare!("find what the container shows of the host:"))
+};
+static POINT: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("open or make the mount point")) };
+static NOTE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("write")) };
+static JOIN: Operation =
+    Operation { on: Object::Target, ..Operation::new(rare!("enter the namespace")) };
+
+/// A mount of what is outside.
+struct Shown {
+    /// Where the configuration says.
+    target: &'static CStr,
+    /// What it shows, on the host.
+    source: &'static CStr,
+    /// Whether with what is mounted below it.
+    reach: Reach,
+}
+
+/// What is shown in the place of a file that is hidden.
+const NULL: &CStr = c"/dev/null";
+
+/// All that can be; a path that is hidden is a mount of the null device only where it is a file.
+fn shown(config: &'static Config, cgroup: &Cgroup) -> Vec<Shown> {
+    let mut all = Vec::new();
+    for mount in &config.container.mounts {
+        let target = mount.target;
+        if let Mounted::Entry(Entry { bind: Some(reach), source, .. }) = mount.what {
+            all.push(Shown { target, source, reach });
+        }
+        if mount.shows_cgroups() {
+            let (is_unified, own) = cgroup.shown();
+            for one in own {
+                let parts = [target.to_bytes(), b"/", one.name.to_bytes()];
+                let target = if is_unified { target } else { joined(&parts) };
+                all.push(Shown { target, source: one.own, reach: Reach::Mount });
+            }
+        }
+    }
+    for target in &config.container.security.masked {
+        all.push(Shown { target, source: NULL, reach: Reach::Mount });
+    }
+    all
+}
+
+/// `WORD[KEY]:VALUE`.
+fn pair(word: &[u8], key: &[u8], value: &[u8]) -> &'static CStr {
+    joined(&[word, b"[", key, b"]:", value])
+}
+
+/// A line of mountinfo, as far as it is of use.
+struct Line {
+    id: &'static [u8],
+    place: &'static [u8],
+}
+
+/// The mounts that a process has.
+fn lines(path: &CStr) -> Vec<Line> {
+    let content = read_file(path).unwrap_or_default();
+    let mut all = Vec::new();
+    for line in parts(content, b'\n') {
+        let mut fields = parts(line, b' ');
+        if let (Some(id), Some(place)) = (fields.next(), fields.nth(3)) {
+            all.push(Line { id, place: unescaped(place) });
+        }
+    }
+    all
+}
+
+/// The mounts below a folder: what comes behind its name.
+fn below<'l>(lines: &'l [Line], folder: &CStr) -> impl Iterator<Item = &'l [u8]> {
+    let names = lines.iter().filter_map(move |line| line.place.strip_prefix(folder.to_bytes()));
+    names.filter(|rest| rest.first() == Some(&b'/'))
+}
+
+/// The mount that an open file is in, from its file in `fdinfo`; `proc_pid_fdinfo(5)`.
+fn mount_of(about: &CStr) -> Option<&'static [u8]> {
+    let content = read_file(about).ok()?;
+    parts(content, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"))
+}
+
+/// `/proc/PROCESS/NAME`.
+fn name_of(process: &[u8], name: &[u8]) -> &'static CStr {
+    joined(&[b"/proc/", process, b"/", name])
+}
+
+/// What a symbolic link of `/proc` says; nothing if it cannot be read.
+fn link_of(path: &CStr) -> Vec<u8> {
+    let mut space = [MaybeUninit::uninit(); 4096];
+    readlinkat_raw(CWD, path, &mut space).map_or(Vec::new(), |(link, _)| link.to_vec())
+}
+
+/// Where a mount at `target` in the root is, as its process sees it; None if there is none.
+fn place_of<'l>(root: BorrowedFd<'_>, target: &CStr, lines: &'l [Line]) -> Option<&'l Line> {
+    let file = inside::open(root, target).ok()?;
+    let mut number = Text::new();
+    number.push_number(file.as_raw_fd().unsigned_abs().into());
+    let id = mount_of(name_of(b"self/fdinfo", number.as_bytes()))?;
+    let path = link_of(name_of(b"self/fd", number.as_bytes()));
+    lines.iter().find(|line| line.id == id && line.place == path)
+}
+
+/// Names what the container `process` has from outside.
+///
+/// # Errors
+///
+/// The process is gone, or what is known of it cannot be written down.
+pub fn name(
+    run: &mut Run,
+    config: &'static Config,
+    cgroup: &Cgroup,
+    process: &[u8],
+) -> Result<(), Error<'static>> {
+    let path = name_of(process, b"root");
+    let root = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(&FIND);
+    let root = root.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+    let lines = lines(name_of(process, b"mountinfo"));
+    let host = self::lines(c"/proc/self/mountinfo");
+    for Shown { target, source, reach } in shown(config, cgroup) {
+        // A folder that is hidden is an empty file system, and not from outside.
+        if source == NULL && is_folder(&root, target) {
+            continue;
+        }
+        let Some(line) = place_of(root.as_fd(), target, &lines) else { continue };
+        run.add(&[c"--external", pair(b"mnt", line.place, target.to_bytes())]);
+        for rest in below(&host, source).filter(|_| reach == Reach::Tree) {
+            let place = joined(&[line.place, rest]).to_bytes();
+            // One that is mounted on it in the container is the container's own.
+            if lines.iter().filter(|line| *line.place == *place).count() == 1 {
+                let name = joined(&[target.to_bytes(), rest]);
+                run.add(&[c"--external", pair(b"mnt", place, name.to_bytes())]);
+            }
+        }
+    }
+    for (kind, _) in apart(config) {
+        let path = joined(&[b"/proc/", process, b"/ns/", kind.as_bytes()]);
+        let found = stat(path).doing(&FIND);
+        let found = found.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+        let mut number = Text::new();
+        number.push_number(found.st_ino);
+        let name = joined(&[JOINED, kind.as_bytes()]);
+        run.add(&[c"--external", pair(kind.as_bytes(), number.as_bytes(), name.to_bytes())]);
+    }
+    name_streams(run, process, &lines)
+}
+
+fn is_folder(root: &OwnedFd, target: &CStr) -> bool {
+    let found = inside::open(root.as_fd(), target).and_then(fstat);
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}
+
+/// Says what is put where something from outside was.
+///
+/// # Errors
+///
+/// A namespace cannot be opened.
+pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(), Error<'static>> {
+    let lines = lines(c"/proc/self/mountinfo");
+    for Shown { target, source, reach } in shown(config, cgroup) {
+        run.add(&[c"--external", pair(b"mnt", target.to_bytes(), source.to_bytes())]);
+        for rest in below(&lines, source).filter(|_| reach == Reach::Tree) {
+            let name = joined(&[target.to_bytes(), rest]).to_bytes();
+            let shown = joined(&[source.to_bytes(), rest]).to_bytes();
+            run.add(&[c"--external", pair(b"mnt", name, shown)]);
+        }
+    }
+    for (kind, path) in apart(config) {
+        let file = openat(CWD, path, OFlags::RDONLY, Mode::empty()).doing(&JOIN);
+        let file = file.map_err(|fault| fault.into_error(path.to_bytes(), b""))?.into_raw_fd();
+        run.keep(file);
+        run.inherit(file, joined(&[JOINED, kind.as_bytes()]).to_bytes());
+    }
+    give_streams(run);
+    Ok(())
+}
+
+/// Before the name of a kind of namespace: one that was joined.
+const JOINED: &[u8] = b"joined-";
+
+/// The joined namespaces that CRIU can have as such: their kinds as the kernel names them, and their files.
+fn apart(config: &'static Config) -> impl Iterator<Item = (&'static str, &'static CStr)> {
+    config.container.isolation.joined.iter().filter_map(|join| match join.kind {
+        Namespaces::NET => Some(("net", join.path)),
+        Namespaces::PID => Some(("pid", join.path)),
+        _ => None,
+    })
+}
+
+/// Enters the others: what CRIU is in itself, it leaves to those that it restores.
+///
+/// # Errors
+///
+/// open(2), setns(2).
+pub fn enter_others(config: &'static Config) -> Result<(), Error<'static>> {
+    for join in &config.container.isolation.joined {
+        if !matches!(join.kind, Namespaces::NET | Namespaces::PID) {
+            let file = openat(CWD, join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            let entered = file.and_then(|file| enter(file.as_fd(), join.kind)).doing(&JOIN);
+            entered.map_err(|fault| fault.into_error(join.path.to_bytes(), b""))?;
+        }
+    }
+    Ok(())
+}
+
+/// In the image: what the streams were, in the form that runc writes.
+const STREAMS: &[u8] = b"/descriptors.json";
+
+/// Notes what the streams are, and names those that are files which only the host sees.
+fn name_streams(run: &mut Run, process: &[u8], lines: &[Line]) -> Result<(), Error<'static>> {
+    let mut list = Text::new();
+    for (index, number) in [&b"0"[..], b"1", b"2"].iter().enumerate() {
+        let file = joined(&[b"/proc/", process, b"/fd/", number]);
+        let link = link_of(file);
+        let about = joined(&[b"/proc/", process, b"/fdinfo/", number]);
+        let mount = mount_of(about).unwrap_or_default();
+        let is_terminal = [&b"/dev/pts/"[..], b"/dev/tty"].iter().any(|one| link.starts_with(one));
+        let is_seen = lines.iter().any(|line| line.id == mount);
+        let mut name = link.clone();
+        if let (Ok(found), [b'/', ..], false) = (stat(file), &*link, is_terminal || is_seen) {
+            let mount = wide_number(mount).unwrap_or_default();
+            let parts = [&b"file["[..], &hex(mount), b":", &hex(found.st_ino), b"]"];
+            name = joined(&parts).to_bytes().to_vec();
+            run.add(&[c"--external", joined(&[&name])]);
+        }
+        list.push(if index == 0 { "[" } else { "," }).push_json(&name);
+    }
+    let path = joined(&[run.images.to_bytes(), STREAMS]);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let file = openat(CWD, path, flags, Mode::RUSR | Mode::WUSR);
+    let written = file.and_then(|file| list.push("]\n").write_to(file)).doing(&NOTE);
+    written.map_err(|fault| fault.into_error(path.to_bytes(), b""))
+}
+
+/// A number as C's `%x` has it.
+fn hex(number: u64) -> Vec<u8> {
+    let mut text = Text::new();
+    text.push_hex(&number.to_be_bytes());
+    let zeros = text.as_bytes().iter().take(15).take_while(|digit| **digit == b'0').count();
+    text.as_bytes().get(zeros..).unwrap_or_default().to_vec()
+}
+
+/// Our streams in the place of pipes and files of the host's that the container had.
+fn give_streams(run: &mut Run) {
+    let path = joined(&[run.images.to_bytes(), STREAMS]);
+    let content = read_file(path).unwrap_or_default();
+    let Ok(Value::Array(names)) = json::parse(content, rare!("read descriptors.json,")) else {
+        return;
+    };
+    for (number, name) in names.iter().map(|name| as_str(name).unwrap_or_default()).enumerate() {
+        if name.starts_with("pipe:") || name.starts_with("file[") {
+            run.inherit(number as i32, name.as_bytes());
+        }
+    }
+}
+
+/// Makes the mount points in the root that are missing there; the others are in mounts themselves.
+///
+/// # Errors
+///
+/// open(2), mkdir(2).
+pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), Error<'static>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(CWD, root, flags, Mode::empty())
+        .doing(&POINT)
+        .map_err(|fault| fault.into_error(root.to_bytes(), b""))?;
+    let mounts = &config.container.mounts;
+    for (index, mount) in mounts.iter().enumerate() {
+        let mut before = mounts.iter().take(index);
+        if before.any(|before| before.contains(mount)) {
+            continue;
+        }
+        let is_file = match mount.what {
+            Mounted::Entry(Entry { bind: Some(_), source, .. }) => stat(source)
+                .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) != FileType::Directory),
+            _ => false,
+        };
+        let wanted = if is_file { MountPoint::File } else { MountPoint::Directory };
+        let made = inside::open_or_make(root.as_fd(), mount.target, wanted).doing(&POINT);
+        made.map_err(|fault| fault.into_error(mount.target.to_bytes(), b""))?;
+    }
+    Ok(())
+}
