@@ -181,20 +181,20 @@ fn command<'a>(
 /// Does what an engine calls a runtime for.
 #[inline(never)]
 fn runtime<'a>(invocation: &'a Invocation<'a>, typed: Typed<'a>) -> Result<u8, Error<'a>> {
-    match typed.command {
+    let Invocation { args, env, file, .. } = invocation;
+    let covered = match typed.command {
         Command::Help => return print(&cli::runtime::help(&typed)),
         Command::Version => {
-            let called = invocation.args.first().copied().unwrap_or_default();
-            return print(&cli::runtime::version(called));
+            return print(&cli::runtime::version(args.first().copied().unwrap_or_default()));
         }
         // One becomes the container's program, or whoever is there already may look at it.
-        Command::Create | Command::Run | Command::Exec | Command::Restore => {
-            let Invocation { args, env, file, .. } = invocation;
-            own_file::cover(file, args, env).map_err(|fault| fault.into_error(b"", b""))?;
-        }
-        _ => {}
-    }
-    oci::run(typed, &invocation.env)
+        Command::Create | Command::Run | Command::Exec => own_file::cover(file, args, env),
+        // It is executed again, as CRIU's script.
+        Command::Restore => own_file::seal(args, env),
+        _ => Ok(()),
+    };
+    covered.map_err(|fault| fault.into_error(b"", b""))?;
+    oci::run(typed, env)
 }
 
 /// Plans a container, or says how it would be run.
