@@ -199,17 +199,25 @@ impl<'a> Settings<'a> {
 
     fn set_security_option(&mut self, value: &[u8]) -> Result<(), Rare> {
         let (name, setting) = cut(value, b'=');
-        match (word(name), setting.map(word)) {
-            ("no-new-privileges", None | Some("true")) => self.no_new_privileges = Some(true),
-            ("no-new-privileges", Some("false")) => self.no_new_privileges = Some(false),
-            ("landlock", None | Some("true")) => self.landlock = true,
-            ("seccomp", Some("unconfined")) => self.filter = Some(Filter::None),
-            ("seccomp", Some("default")) => self.filter = Some(Filter::Default),
-            ("seccomp", Some(_)) if setting != Some(b"") => {
-                self.filter = setting.and_then(keep).map(Filter::Profile);
+        let is_on = match setting.map(word) {
+            None | Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => None,
+        };
+        let setting = setting.ok_or(OTHER_FORM);
+        match word(name) {
+            "no-new-privileges" if is_on.is_some() => self.no_new_privileges = is_on,
+            "landlock" if is_on == Some(true) => self.landlock = true,
+            "seccomp" if setting != Ok(b"") => {
+                let path = setting?;
+                self.filter = match word(path) {
+                    "unconfined" => Some(Filter::None),
+                    "default" => Some(Filter::Default),
+                    _ => keep(path).map(Filter::Profile),
+                };
             }
-            ("mask", Some(_)) => add_paths(&mut self.masked, setting),
-            ("unmask", Some(_)) => add_paths(&mut self.unmasked, setting),
+            "mask" => add_paths(&mut self.masked, setting?),
+            "unmask" => add_paths(&mut self.unmasked, setting?),
             _ => return Err(OTHER_FORM),
         }
         Ok(())
@@ -280,8 +288,8 @@ fn add_capabilities(set: &mut Option<CapabilitySet>, list: &[u8]) -> Result<(), 
 
 /// Paths with colons between them, as Podman has it.
 #[inline(never)]
-fn add_paths(paths: &mut Vec<&CStr>, text: Option<&[u8]>) {
-    paths.extend(parts(text.unwrap_or_default(), b':').filter_map(keep).map(|path| path as &CStr));
+fn add_paths(paths: &mut Vec<&CStr>, text: &[u8]) {
+    paths.extend(parts(text, b':').filter_map(keep).map(|path| path as &CStr));
 }
 
 #[inline(never)]
