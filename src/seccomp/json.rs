@@ -50,7 +50,7 @@ fn read_profile(top: &Place<'_>, object: &Object<'_>, host: &Host, profile: &mut
     read_architectures(top, object, host, profile);
     read_flags(top, object, profile);
     for (index, rule) in top.list_at("syscalls", object).iter().enumerate() {
-        let place = Place { rule: Some(index as u32), ..*top };
+        let place = top.in_rule(index);
         let rule = place.object(rule);
         if is_meant(&place, rule, host) {
             read_rule(&place, rule, profile);
@@ -186,7 +186,7 @@ fn read_rule(place: &Place<'_>, rule: &Object<'_>, profile: &mut Profile) {
     }
     let mut conditions = Vec::new();
     for (index, argument) in place.list_at("args", rule).iter().enumerate() {
-        let place = Place { argument: Some(index as u32), ..*place };
+        let place = place.in_argument(index);
         conditions.push(read_condition(&place, place.object(argument)));
     }
     // Of one argument, two things cannot be asked in a rule of libseccomp's. For years runtimes

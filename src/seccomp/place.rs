@@ -43,6 +43,16 @@ impl<'p> Place<'p> {
     }
 
     #[inline(never)]
+    pub fn in_rule(&self, index: usize) -> Place<'p> {
+        Self { rule: Some(index as u32), ..*self }
+    }
+
+    #[inline(never)]
+    pub fn in_argument(&self, index: usize) -> Place<'p> {
+        Self { argument: Some(index as u32), ..*self }
+    }
+
+    #[inline(never)]
     pub fn at(&self, index: usize) -> Place<'p> {
         Self { item: Some(index as u32), ..*self }
     }
