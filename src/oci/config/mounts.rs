@@ -203,27 +203,13 @@ pub fn read(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
 /// Takes in an option; false if it is a setting of the file system.
 fn apply(entry: &mut Entry<'static>, word: &[u8]) -> bool {
     let Some((meaning, reach)) = meaning(word) else { return false };
-    let mut change = |set: u32, clear: u32| {
-        let (set, clear) =
-            (MountAttrFlags::from_bits_retain(set), MountAttrFlags::from_bits_retain(clear));
-        let (sets, clears) = match reach {
-            Reach::Mount => (&mut entry.set, &mut entry.clear),
-            Reach::Tree => (&mut entry.set_all, &mut entry.clear_all),
-        };
-        // The last word counts.
-        *sets = sets.difference(clear).union(set);
-        *clears = clears.difference(set).union(clear);
-    };
+    let (mut set, mut clear) = (0, 0);
     match meaning {
         Nothing | Remount => {}
-        Set(flag) => change(flag, 0),
-        Clear(flag) => change(0, flag),
+        Set(flag) => set = flag,
+        Clear(flag) => clear = flag,
         // The kernel wants the whole field to be taken away, and one way set.
-        Times(way) => {
-            change(0, TIMES);
-            let sets = if reach == Reach::Mount { &mut entry.set } else { &mut entry.set_all };
-            *sets |= MountAttrFlags::from_bits_retain(way);
-        }
+        Times(way) => (set, clear) = (way, TIMES),
         Pass(flag) => {
             entry.propagation = Some((MountPropagationFlags::from_bits_retain(flag), reach));
         }
@@ -232,6 +218,15 @@ fn apply(entry: &mut Entry<'static>, word: &[u8]) -> bool {
         CopyUp => entry.copies_up = true,
         Map(reach) => entry.id_map = Some(IdMapped { reach, users: b"", groups: b"" }),
     }
+    let (set, clear) =
+        (MountAttrFlags::from_bits_retain(set), MountAttrFlags::from_bits_retain(clear));
+    let (sets, clears) = match reach {
+        Reach::Mount => (&mut entry.set, &mut entry.clear),
+        Reach::Tree => (&mut entry.set_all, &mut entry.clear_all),
+    };
+    // The last word counts.
+    *sets = sets.difference(clear).union(set);
+    *clears = clears.difference(set).union(clear);
     true
 }
 
