@@ -95,23 +95,27 @@ pub fn parse<'a>(words: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
 
 impl<'a> Settings<'a> {
     fn set(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
+        let text = match name {
+            Name::Output => &mut self.output,
+            Name::Image => &mut self.image,
+            Name::Platform => &mut self.platform,
+            Name::Tag => &mut self.tag,
+            Name::Keep => &mut self.keep,
+            _ => return self.set_other(name, value),
+        };
+        *text = Some(not_empty(value)?);
+        Ok(())
+    }
+
+    fn set_other(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
         match name {
-            Name::Output => self.output = Some(not_empty(value)?),
             Name::With => self.with.push(not_empty(value)?),
             Name::Etc => self.etc = true,
             Name::List => self.list = true,
-            Name::Image => self.image = Some(not_empty(value)?),
-            Name::Platform => self.platform = Some(not_empty(value)?),
-            Name::Tag => self.tag = Some(not_empty(value)?),
-            Name::MapUsers => {
-                add_ids(&mut self.users, value.to_bytes())?;
-            }
-            Name::MapGroups => {
-                add_ids(&mut self.groups, value.to_bytes())?;
-            }
+            Name::MapUsers => add_ids(&mut self.users, value.to_bytes())?,
+            Name::MapGroups => add_ids(&mut self.groups, value.to_bytes())?,
             Name::Quiet => self.quiet = true,
             Name::Prune => self.prune = true,
-            Name::Keep => self.keep = Some(not_empty(value)?),
             _ => {}
         }
         Ok(())
