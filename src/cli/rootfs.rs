@@ -3,7 +3,7 @@
 use super::help;
 use super::options::{Entry, Name, ROOTFS_OPTIONS};
 use super::parse::Request;
-use super::settings::{OTHER_FORM, add_ids, not_empty, option_value_error};
+use super::settings::{add_ids, not_empty, option_value_error};
 use super::words::{Typed, Words, option_error};
 use crate::container::{IdMap, ImageFile};
 use crate::error::Error;
@@ -77,7 +77,10 @@ pub fn parse<'a>(words: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
             Some(Typed::Option(Entry { name: Name::Help, .. }, _)) => {
                 return Ok(Request::Print(help::rootfs()));
             }
-            Some(Typed::Option(entry, value)) => settings.set(entry, value)?,
+            Some(Typed::Option(entry, value)) => {
+                let set = settings.set(entry.name, value);
+                set.map_err(|why| option_value_error(entry, value, why))?;
+            }
             // Options may stand behind programs, too.
             Some(Typed::Word(word)) => programs.push(word),
             Some(Typed::EndOfOptions) => {
@@ -91,25 +94,28 @@ pub fn parse<'a>(words: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
 }
 
 impl<'a> Settings<'a> {
-    fn set(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        let other_form = || option_value_error(entry, value, OTHER_FORM);
-        match entry.name {
-            Name::Output => self.output = Some(not_empty(entry, value)?),
-            Name::With => self.with.push(not_empty(entry, value)?),
+    fn set(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
+        let text = match name {
+            Name::Output => &mut self.output,
+            Name::Image => &mut self.image,
+            Name::Platform => &mut self.platform,
+            Name::Tag => &mut self.tag,
+            Name::Keep => &mut self.keep,
+            _ => return self.set_other(name, value),
+        };
+        *text = Some(not_empty(value)?);
+        Ok(())
+    }
+
+    fn set_other(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
+        match name {
+            Name::With => self.with.push(not_empty(value)?),
             Name::Etc => self.etc = true,
             Name::List => self.list = true,
-            Name::Image => self.image = Some(not_empty(entry, value)?),
-            Name::Platform => self.platform = Some(not_empty(entry, value)?),
-            Name::Tag => self.tag = Some(not_empty(entry, value)?),
-            Name::MapUsers => {
-                add_ids(&mut self.users, value.to_bytes()).ok_or_else(other_form)?;
-            }
-            Name::MapGroups => {
-                add_ids(&mut self.groups, value.to_bytes()).ok_or_else(other_form)?;
-            }
+            Name::MapUsers => add_ids(&mut self.users, value.to_bytes())?,
+            Name::MapGroups => add_ids(&mut self.groups, value.to_bytes())?,
             Name::Quiet => self.quiet = true,
             Name::Prune => self.prune = true,
-            Name::Keep => self.keep = Some(not_empty(entry, value)?),
             _ => {}
         }
         Ok(())

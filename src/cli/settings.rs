@@ -72,154 +72,160 @@ pub struct Settings<'a> {
 impl<'a> Settings<'a> {
     /// Takes in one option.
     pub fn set(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        let other_form = || option_value_error(entry, value, OTHER_FORM);
+        let taken = self.take(entry.name, value);
+        taken.map_err(|why| option_value_error(entry, value, why))
+    }
+
+    fn take(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
+        if let Some(flag) = self.flag(name) {
+            *flag = true;
+        } else if let Some(text) = self.text(name) {
+            *text = Some(not_empty(value)?);
+        } else {
+            return self.take_value(name, value);
+        }
+        Ok(())
+    }
+
+    /// What an option without a value switches on.
+    fn flag(&mut self, name: Name) -> Option<&mut bool> {
+        Some(match name {
+            Name::Quiet => &mut self.quiet,
+            Name::ReadOnly => &mut self.read_only,
+            Name::Ephemeral => &mut self.ephemeral,
+            Name::ClearEnv => &mut self.clear_environment,
+            Name::Tty => &mut self.tty,
+            Name::Init => &mut self.init,
+            Name::All => &mut self.all,
+            Name::NoNestedUserns => &mut self.no_nested_users,
+            _ => return None,
+        })
+    }
+
+    /// Where a value goes as it is; it is not empty.
+    fn text(&mut self, name: Name) -> Option<&mut Option<&'a CStr>> {
+        Some(match name {
+            Name::Rootfs => &mut self.rootfs,
+            Name::Programs => &mut self.programs,
+            Name::Image => &mut self.image,
+            Name::Platform => &mut self.platform,
+            Name::Tag => &mut self.tag,
+            Name::Keep => &mut self.keep,
+            Name::Workdir => &mut self.workdir,
+            Name::User => &mut self.user,
+            Name::Hostname => &mut self.hostname,
+            Name::Domainname => &mut self.domainname,
+            _ => return None,
+        })
+    }
+
+    fn take_value(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
         let bytes = value.to_bytes();
-        match entry.name {
-            Name::Rootfs => self.rootfs = Some(not_empty(entry, value)?),
-            Name::ReadOnly => self.read_only = true,
-            Name::Ephemeral => self.ephemeral = true,
-            Name::Volume => self.add_mount(entry, value, Mount::volume(value))?,
-            Name::Tmpfs => self.add_mount(entry, value, Mount::tmpfs(value))?,
-            Name::Device => self.add_mount(entry, value, Mount::device(value))?,
+        match name {
+            Name::Volume => self.add_mount(Mount::volume(value))?,
+            Name::Tmpfs => self.add_mount(Mount::tmpfs(value))?,
+            Name::Device => self.add_mount(Mount::device(value))?,
             Name::Proc => {
-                let what = Mounted::FileSystem(FileSystem::PROC);
-                self.add_mount(entry, value, Mount::at(value, what))?;
+                self.add_mount(Mount::at(value, Mounted::FileSystem(FileSystem::PROC)))?;
             }
-            Name::Dev => self.add_mount(entry, value, Mount::at(value, Mounted::Devices))?,
-            Name::Workdir => self.workdir = Some(not_empty(entry, value)?),
+            Name::Dev => self.add_mount(Mount::at(value, Mounted::Devices))?,
             Name::Env => match bytes {
-                [] | [b'=', ..] => return Err(other_form()),
+                [] | [b'=', ..] => return Err(OTHER_FORM),
                 _ => self.environment.push(value),
             },
-            Name::ClearEnv => self.clear_environment = true,
-            Name::User => self.user = Some(not_empty(entry, value)?),
             Name::GroupAdd => {
                 let group = number(bytes).filter(|group| *group != u32::MAX);
-                let group = Gid::from_raw(group.ok_or_else(other_form)?);
+                let group = Gid::from_raw(group.ok_or(OTHER_FORM)?);
                 self.groups.get_or_insert_default().push(group);
             }
-            Name::Tty => self.tty = true,
-            Name::Init => self.init = true,
-            Name::StopSignal => self.stop_signal = Some(signal(bytes).ok_or_else(other_form)?),
+            Name::StopSignal => self.stop_signal = Some(signal(bytes).ok_or(OTHER_FORM)?),
             Name::PreserveFds => {
                 let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
-                self.preserved_descriptors = count.ok_or_else(other_form)?;
+                self.preserved_descriptors = count.ok_or(OTHER_FORM)?;
             }
+            // Empty, it takes the image's own away.
+            Name::Entrypoint => self.entrypoint = Some(value),
             Name::Explain => self.purpose = Purpose::Explain,
             // Answered before they get here.
             Name::Help | Name::Version => {}
-            _ => return self.set_root(entry, value),
+            _ => return self.set_isolation(name, value),
         }
         Ok(())
     }
 
-    fn set_root(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        match entry.name {
-            Name::Programs => self.programs = Some(not_empty(entry, value)?),
-            Name::Image => self.image = Some(not_empty(entry, value)?),
-            Name::Platform => self.platform = Some(not_empty(entry, value)?),
-            Name::Tag => self.tag = Some(not_empty(entry, value)?),
-            Name::Keep => self.keep = Some(not_empty(entry, value)?),
-            // Empty, it takes the image's own away.
-            Name::Entrypoint => self.entrypoint = Some(value),
-            Name::Quiet => self.quiet = true,
-            _ => return self.set_isolation(entry, value),
-        }
-        Ok(())
-    }
-
-    fn set_isolation(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        let refused = |why| option_value_error(entry, value, why);
-        let other_form = || refused(OTHER_FORM);
+    fn set_isolation(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
         let bytes = value.to_bytes();
-        match entry.name {
-            Name::All => self.all = true,
-            Name::Isolate => {
-                let kinds = kinds(bytes).ok_or_else(|| refused(UNKNOWN_KIND))?;
-                self.isolated = Some(self.isolated.unwrap_or(Namespaces::NONE).and(kinds));
-            }
-            Name::Share => {
-                let kinds = kinds(bytes).ok_or_else(|| refused(UNKNOWN_KIND))?;
-                self.shared = Some(self.shared.unwrap_or(Namespaces::NONE).and(kinds));
-            }
+        match name {
+            Name::Isolate => add_kinds(&mut self.isolated, bytes)?,
+            Name::Share => add_kinds(&mut self.shared, bytes)?,
             Name::Join => {
-                let join = Join::parse(value).ok_or_else(other_form)?;
+                let join = Join::parse(value).ok_or(OTHER_FORM)?;
                 if self.joined.iter().any(|other| other.kind == join.kind) {
-                    return Err(refused(rare!("only one namespace of a kind can be joined")));
+                    return Err(rare!("only one namespace of a kind can be joined"));
                 }
                 self.joined.push(join);
             }
-            Name::Network => self.network = Some(Network::parse(value).ok_or_else(other_form)?),
-            Name::Hostname => self.hostname = Some(not_empty(entry, value)?),
-            Name::Domainname => self.domainname = Some(not_empty(entry, value)?),
-            Name::TimeOffset => self.clocks = Some(Clocks::parse(value).ok_or_else(other_form)?),
-            Name::MapUsers => add_ids(&mut self.users, bytes).ok_or_else(other_form)?,
-            Name::MapGroups => add_ids(&mut self.group_ids, bytes).ok_or_else(other_form)?,
-            _ => return self.set_security(entry, value),
+            Name::Network => self.network = Some(Network::parse(value).ok_or(OTHER_FORM)?),
+            Name::TimeOffset => self.clocks = Some(Clocks::parse(value).ok_or(OTHER_FORM)?),
+            Name::MapUsers => add_ids(&mut self.users, bytes)?,
+            Name::MapGroups => add_ids(&mut self.group_ids, bytes)?,
+            _ => return self.set_security(name, value),
         }
         Ok(())
     }
 
-    fn set_security(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        let refused = |why| option_value_error(entry, value, why);
-        let other_form = || refused(OTHER_FORM);
+    fn set_security(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
         let bytes = value.to_bytes();
-        match entry.name {
-            Name::CapAdd => add_capabilities(&mut self.added, bytes)
-                .ok_or_else(|| refused(UNKNOWN_CAPABILITY))?,
-            Name::CapDrop => add_capabilities(&mut self.dropped, bytes)
-                .ok_or_else(|| refused(UNKNOWN_CAPABILITY))?,
-            Name::SecurityOpt => self.set_security_option(entry, value)?,
-            Name::NoNestedUserns => self.no_nested_users = true,
-            Name::Ulimit => self.limits.push(Limit::parse(bytes).ok_or_else(other_form)?),
-            Name::Umask => self.umask = Some(mode(bytes).ok_or_else(other_form)?),
+        match name {
+            Name::CapAdd => add_capabilities(&mut self.added, bytes)?,
+            Name::CapDrop => add_capabilities(&mut self.dropped, bytes)?,
+            Name::SecurityOpt => self.set_security_option(bytes)?,
+            Name::Ulimit => self.limits.push(Limit::parse(bytes).ok_or(OTHER_FORM)?),
+            Name::Umask => self.umask = Some(mode(bytes).ok_or(OTHER_FORM)?),
             Name::OomScoreAdj => {
-                signed(bytes, -1000..=1000).ok_or_else(other_form)?;
+                signed(bytes, -1000, 1000).ok_or(OTHER_FORM)?;
                 self.oom_score = Some(value);
             }
-            Name::Nice => self.nice = Some(signed(bytes, -20..=19).ok_or_else(other_form)?),
-            Name::Cpuset => self.processors = Some(processors(bytes).ok_or_else(other_form)?),
+            Name::Nice => self.nice = Some(signed(bytes, -20, 19).ok_or(OTHER_FORM)?),
+            Name::Cpuset => self.processors = Some(processors(bytes).ok_or(OTHER_FORM)?),
             Name::Timeout => {
                 let seconds = number(bytes).filter(|seconds| *seconds > 0);
-                self.timeout = Some(seconds.ok_or_else(other_form)?);
+                self.timeout = Some(seconds.ok_or(OTHER_FORM)?);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn set_security_option(&mut self, entry: &Entry, value: &'a CStr) -> Result<(), Error<'a>> {
-        let (name, setting) = cut(value.to_bytes(), b'=');
-        match (word(name), setting) {
-            ("no-new-privileges", None | Some(b"true")) => self.no_new_privileges = Some(true),
-            ("no-new-privileges", Some(b"false")) => self.no_new_privileges = Some(false),
-            ("landlock", None | Some(b"true")) => self.landlock = true,
-            ("seccomp", Some(b"unconfined")) => self.filter = Some(Filter::None),
-            ("seccomp", Some(b"default")) => self.filter = Some(Filter::Default),
-            ("seccomp", Some(path)) if !path.is_empty() => {
-                self.filter = keep(path).map(Filter::Profile);
+    fn set_security_option(&mut self, value: &[u8]) -> Result<(), Rare> {
+        let (name, setting) = cut(value, b'=');
+        let is_on = match setting.map(word) {
+            None | Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => None,
+        };
+        let setting = setting.ok_or(OTHER_FORM);
+        match word(name) {
+            "no-new-privileges" if is_on.is_some() => self.no_new_privileges = is_on,
+            "landlock" if is_on == Some(true) => self.landlock = true,
+            "seccomp" if setting != Ok(b"") => {
+                let path = setting?;
+                self.filter = match word(path) {
+                    "unconfined" => Some(Filter::None),
+                    "default" => Some(Filter::Default),
+                    _ => keep(path).map(Filter::Profile),
+                };
             }
-            ("mask", Some(paths)) => add_paths(&mut self.masked, paths),
-            ("unmask", Some(paths)) => add_paths(&mut self.unmasked, paths),
-            _ => return Err(option_value_error(entry, value, OTHER_FORM)),
+            "mask" => add_paths(&mut self.masked, setting?),
+            "unmask" => add_paths(&mut self.unmasked, setting?),
+            _ => return Err(OTHER_FORM),
         }
         Ok(())
     }
 
-    fn add_mount(
-        &mut self,
-        entry: &Entry,
-        value: &'a CStr,
-        mount: Result<Mount<'a>, MountError>,
-    ) -> Result<(), Error<'a>> {
-        let mount =
-            mount.map_err(|error| option_value_error(entry, value, mount_refusal(error)))?;
-        if !insert_mount(&mut self.mounts, mount) {
-            return Err(option_value_error(
-                entry,
-                value,
-                rare!("something is mounted there already"),
-            ));
+    fn add_mount(&mut self, mount: Result<Mount<'a>, MountError>) -> Result<(), Rare> {
+        if !insert_mount(&mut self.mounts, mount.map_err(mount_refusal)?) {
+            return Err(rare!("something is mounted there already"));
         }
         Ok(())
     }
@@ -246,46 +252,54 @@ pub fn insert_mount<'a>(mounts: &mut Vec<Mount<'a>>, mount: Mount<'a>) -> bool {
 /// More than any process can have; the kernel's `fs.nr_open` cannot be set higher.
 const DESCRIPTORS_MAX: u32 = 1 << 30;
 
-pub fn not_empty<'a>(entry: &Entry, value: &'a CStr) -> Result<&'a CStr, Error<'a>> {
-    if value.is_empty() {
-        return Err(option_value_error(entry, value, OTHER_FORM));
-    }
-    Ok(value)
+pub fn not_empty(value: &CStr) -> Result<&CStr, Rare> {
+    if value.is_empty() { Err(OTHER_FORM) } else { Ok(value) }
 }
 
-pub fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Option<()> {
+#[inline(never)]
+fn add_kinds(set: &mut Option<Namespaces>, list: &[u8]) -> Result<(), Rare> {
+    let more = kinds(list).ok_or(UNKNOWN_KIND)?;
+    *set = Some(set.unwrap_or(Namespaces::NONE).and(more));
+    Ok(())
+}
+
+#[inline(never)]
+pub fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Result<(), Rare> {
     if text == b"auto" {
         *map = Some(IdMap::Auto);
-        return Some(());
+        return Ok(());
     }
-    let range = IdRange::parse(text)?;
+    let range = IdRange::parse(text).ok_or(OTHER_FORM)?;
     let mut ranges = match map {
         Some(IdMap::Ranges(ranges)) => ranges.to_vec(),
         _ => Vec::new(),
     };
     ranges.push(range);
     *map = Some(IdMap::Ranges(ranges.leak()));
-    Some(())
+    Ok(())
 }
 
-fn add_capabilities(set: &mut Option<CapabilitySet>, list: &[u8]) -> Option<()> {
-    let more = capabilities(list)?;
+#[inline(never)]
+fn add_capabilities(set: &mut Option<CapabilitySet>, list: &[u8]) -> Result<(), Rare> {
+    let more = capabilities(list).ok_or(UNKNOWN_CAPABILITY)?;
     *set = Some(set.unwrap_or(CapabilitySet::empty()) | more);
-    Some(())
+    Ok(())
 }
 
 /// Paths with colons between them, as Podman has it.
+#[inline(never)]
 fn add_paths(paths: &mut Vec<&CStr>, text: &[u8]) {
     paths.extend(parts(text, b':').filter_map(keep).map(|path| path as &CStr));
 }
 
-fn signed(text: &[u8], range: core::ops::RangeInclusive<i32>) -> Option<i32> {
+#[inline(never)]
+fn signed(text: &[u8], least: i32, most: i32) -> Option<i32> {
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1, digits),
         digits => (1, digits),
     };
     let value = i32::try_from(number(digits)?).ok()?.checked_mul(sign)?;
-    range.contains(&value).then_some(value)
+    (least <= value && value <= most).then_some(value)
 }
 
 /// Permissions in octal digits.
@@ -337,9 +351,9 @@ mod tests {
 
     #[test]
     fn numbers_have_their_ranges() {
-        assert_eq!(signed(b"-20", -20..=19), Some(-20));
-        assert_eq!(signed(b"20", -20..=19), None);
-        assert_eq!(signed(b"--1", -20..=19), None);
+        assert_eq!(signed(b"-20", -20, 19), Some(-20));
+        assert_eq!(signed(b"20", -20, 19), None);
+        assert_eq!(signed(b"--1", -20, 19), None);
         assert_eq!(mode(b"0027"), Some(Mode::from_raw_mode(0o27)));
         for wrong in ["", "8", "1777", "00022", "u+x"] {
             assert_eq!(mode(wrong.as_bytes()), None, "{wrong}");

@@ -36,6 +36,7 @@ pub struct Isolation<'a> {
 impl Isolation<'_> {
     /// Whether an existing namespace of this kind is entered.
     #[must_use]
+    #[inline(never)]
     pub fn joins(&self, kind: Namespaces) -> bool {
         self.joined.iter().any(|join| join.kind == kind)
     }

@@ -63,6 +63,7 @@ impl<'a> Mount<'a> {
     /// # Errors
     ///
     /// What the text is not.
+    #[inline(never)]
     pub fn volume(text: &CStr) -> Result<Mount<'static>, MountError> {
         let (source, rest) = cut(text.to_bytes(), b':');
         let (target, options) = cut(rest.unwrap_or_default(), b':');
@@ -82,6 +83,7 @@ impl<'a> Mount<'a> {
     /// # Errors
     ///
     /// What the text is not.
+    #[inline(never)]
     pub fn tmpfs(text: &CStr) -> Result<Mount<'static>, MountError> {
         let (target, options) = cut(text.to_bytes(), b':');
         check_target(target)?;
@@ -110,6 +112,7 @@ impl<'a> Mount<'a> {
     /// # Errors
     ///
     /// What the text is not. Less than `rwm` cannot be had: it takes a device cgroup.
+    #[inline(never)]
     pub fn device(text: &CStr) -> Result<Mount<'static>, MountError> {
         let (source, rest) = cut(text.to_bytes(), b':');
         let (target, access) = cut(rest.unwrap_or(source), b':');
@@ -161,11 +164,11 @@ impl<'a> Mount<'a> {
     /// Whether what it shows depends on which cgroup the container is in.
     #[must_use]
     pub fn shows_cgroups(&self) -> bool {
-        let kind = match self.what {
+        let kind = match &self.what {
             Mounted::Entry(Entry { kind, bind: None, .. }) => kind.to_bytes(),
             _ => b"",
         };
-        matches!(kind, b"cgroup" | b"cgroup2")
+        matches!(word(kind), "cgroup" | "cgroup2")
     }
 
     /// Whether both are at the same place, as far as the names say.
@@ -226,12 +229,13 @@ fn set_attribute(attributes: &mut MountAttrFlags, option: &[u8]) -> bool {
 
 /// What tmpfs(5) understands; the rest of what it would refuse, it refuses itself.
 fn check_tmpfs_setting(name: &[u8], value: &[u8]) -> Result<(), MountError> {
-    let digits = match (word(name), value) {
-        ("size" | "nr_blocks" | "nr_inodes", [digits @ .., unit]) if b"kKmMgG%".contains(unit) => {
-            digits
-        }
-        ("mode", digits) if digits.iter().all(|digit| (b'0'..=b'7').contains(digit)) => digits,
-        ("size" | "nr_blocks" | "nr_inodes" | "uid" | "gid", digits) => digits,
+    let digits = match word(name) {
+        "size" | "nr_blocks" | "nr_inodes" => match value {
+            [digits @ .., unit] if b"kKmMgG%".contains(unit) => digits,
+            digits => digits,
+        },
+        "mode" if value.iter().all(|digit| (b'0'..=b'7').contains(digit)) => value,
+        "uid" | "gid" => value,
         _ => return Err(MountError::TmpfsOption),
     };
     number(digits).map(drop).ok_or(MountError::TmpfsOption)

@@ -3,7 +3,7 @@
 use super::keep;
 use super::user::number;
 use crate::kernel::network::{Address, LinkKind};
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::net::IpAddr;
@@ -43,17 +43,22 @@ impl<'a> Network<'a> {
     #[must_use]
     pub fn parse(text: &CStr) -> Option<Network<'static>> {
         let (mode, rest) = cut(text.to_bytes(), b':');
-        let kind = match (mode, rest) {
-            (b"none", None) => return Some(Network::None),
-            (b"host", None) => return Some(Network::Host),
-            (b"pasta", None) => return Some(Network::Pasta),
-            (b"ns", Some(path @ [_, ..])) => return keep(path).map(Network::Join),
-            (b"macvlan", _) => LinkKind::Macvlan,
-            (b"ipvlan", _) => LinkKind::Ipvlan,
-            (b"veth", _) => LinkKind::Veth,
+        let Some(rest) = rest else {
+            return Some(match word(mode) {
+                "none" => Network::None,
+                "host" => Network::Host,
+                "pasta" => Network::Pasta,
+                _ => return None,
+            });
+        };
+        let kind = match word(mode) {
+            "ns" if !rest.is_empty() => return keep(rest).map(Network::Join),
+            "macvlan" => LinkKind::Macvlan,
+            "ipvlan" => LinkKind::Ipvlan,
+            "veth" => LinkKind::Veth,
             _ => return None,
         };
-        Link::parse(kind, rest?).map(Network::Link)
+        Link::parse(kind, rest).map(Network::Link)
     }
 
     /// The interface, if it is one.
@@ -81,9 +86,10 @@ impl Link<'static> {
         let parent = keep(parent)?;
         let mut link = Self { kind, parent, addresses: Vec::new(), gateways: Vec::new() };
         for option in rest.map(|rest| parts(rest, b',')).into_iter().flatten() {
-            match cut(option, b'=') {
-                (b"ip", Some(text)) => link.addresses.push(address(text)?),
-                (b"gw", Some(text)) => link.gateways.push(ip(text)?),
+            let (name, value) = cut(option, b'=');
+            match word(name) {
+                "ip" => link.addresses.push(address(value?)?),
+                "gw" => link.gateways.push(ip(value?)?),
                 _ => return None,
             }
         }

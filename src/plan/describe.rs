@@ -15,28 +15,38 @@ impl Step<'_> {
     /// The system calls it makes.
     pub(super) fn calls(&self) -> Rare {
         match self {
+            Self::MakeTime([]) => rare!("unshare(NEWTIME)"),
+            Self::MakeMountsPrivate { sees_new_mounts: false } => rare!("mount(REC|PRIVATE)"),
+            Self::PrepareRoot { access: Access::ReadWrite, attributes, .. }
+                if attributes.is_empty() =>
+            {
+                rare!("open, open_tree, move_mount")
+            }
+            Self::Mount(mount) | Self::MountUnprotected(_, mount) => mount_calls(mount),
+            Self::DieWithLauncher(false) => rare!("prctl(SET_PDEATHSIG), getppid"),
+            Self::Act(act) => act.calls(),
+            _ => self.usual_calls(),
+        }
+    }
+
+    /// Those that depend on nothing but the kind of step: a table.
+    #[inline(never)]
+    fn usual_calls(&self) -> Rare {
+        match self {
             Self::MapCaller { .. } | Self::SetOomScore(_) => rare!("open, write, close"),
             Self::AwaitLauncher => rare!("read"),
             Self::Join(_) | Self::EnterTime => rare!("open, setns"),
             Self::MakeNamespaces(_) => rare!("unshare"),
-            Self::MakeTime([]) => rare!("unshare(NEWTIME)"),
             Self::MakeTime(_) => rare!("unshare(NEWTIME), open, write, close"),
             Self::Hide => rare!("prctl(SET_DUMPABLE)"),
             Self::SetNames(..) => rare!("sethostname, setdomainname"),
             Self::BringLoopbackUp => rare!("socket, sendto(RTM_NEWLINK)"),
             Self::ConfigureLink(_) => rare!("sendto(RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE)"),
             Self::TakeVolume(..) | Self::TakeEntry(..) => rare!("open, open_tree, mount_setattr"),
-            Self::MakeMountsPrivate { sees_new_mounts: false } => rare!("mount(REC|PRIVATE)"),
-            Self::MakeMountsPrivate { sees_new_mounts: true } => rare!("mount(REC|SLAVE)"),
-            Self::PrepareRoot { access: Access::ReadWrite, attributes, .. }
-                if attributes.is_empty() =>
-            {
-                rare!("open, open_tree, move_mount")
-            }
+            Self::MakeMountsPrivate { .. } => rare!("mount(REC|SLAVE)"),
             Self::PrepareRoot { .. } => rare!("open, open_tree, mount_setattr, move_mount"),
             Self::PrepareOverlay { .. } => rare!("fsopen, fsconfig, fsmount, move_mount"),
             Self::PreparePrograms { .. } => rare!("fsopen, fsmount, open_tree, move_mount"),
-            Self::Mount(mount) | Self::MountUnprotected(_, mount) => mount_calls(mount),
             Self::MountDevices(..) => rare!("fsopen, fsmount, mknod, open_tree, move_mount"),
             Self::MountTaken(..) => rare!("openat2, move_mount"),
             Self::MakeDirectory(_) => rare!("openat2, mkdirat"),
@@ -63,24 +73,24 @@ impl Step<'_> {
             Self::NoNewPrivileges => rare!("prctl(SET_NO_NEW_PRIVS)"),
             Self::RestrictFiles => rare!("landlock_restrict_self"),
             Self::SetUmask(_) => rare!("umask"),
-            Self::DieWithLauncher(false) => rare!("prctl(SET_PDEATHSIG), getppid"),
-            Self::DieWithLauncher(true) => rare!("prctl(SET_PDEATHSIG), ppoll"),
+            Self::DieWithLauncher(_) => rare!("prctl(SET_PDEATHSIG), ppoll"),
             Self::Filter(_) => rare!("seccomp(SET_MODE_FILTER)"),
-            Self::Act(act) => act.calls(),
+            // They are named before.
+            Self::Mount(_) | Self::MountUnprotected(..) | Self::Act(_) => Rare::NONE,
         }
     }
 
     /// What it does, and why.
     pub(super) fn describe<'t>(&self, text: &'t mut Text) -> &'t mut Text {
+        let plain = self.plain_words();
+        if !plain.is_empty() {
+            return text.say(plain);
+        }
         match self {
             Self::MapCaller { users, groups } => describe_maps(text, users, groups),
-            Self::AwaitLauncher => text.say(rare!("wait until the launcher has done that")),
             Self::Join(join) => {
                 text.say(rare!("enter the ")).push(name_of(join.kind)).say(rare!(" namespace "));
                 text.push_name(join.path.to_bytes())
-            }
-            Self::MakeNamespaces(_) => {
-                text.say(rare!("the other namespaces, which belong to that one"))
             }
             Self::MakeTime(offsets) => {
                 text.say(rare!("clocks of its own"));
@@ -89,12 +99,10 @@ impl Step<'_> {
                 }
                 text
             }
-            Self::EnterTime => text.say(rare!("enter them, as before Linux 6.2 no exec does")),
             Self::SetOomScore(score) => text
                 .say(rare!("be killed for memory as readily as "))
                 .push_name(score)
                 .say(rare!(" says")),
-            Self::Hide => text.say(rare!("nobody may trace this process or look into it")),
             Self::SetNames(host, domain) => {
                 describe_name(text, rare!("be called "), *host);
                 let before = if host.is_some() {
@@ -103,10 +111,6 @@ impl Step<'_> {
                     rare!("be in the domain ")
                 };
                 describe_name(text, before, *domain)
-            }
-            Self::BringLoopbackUp => text.say(rare!("bring the loopback interface up")),
-            Self::ConfigureLink(_) => {
-                text.say(rare!("bring eth0 up, with its addresses and routes"))
             }
             Self::PrepareRoot { .. }
             | Self::PrepareOverlay { .. }
@@ -118,17 +122,47 @@ impl Step<'_> {
             | Self::MountUnprotected(..)
             | Self::ProtectMount(..)
             | Self::MakeNode(_)
-            | Self::MakeDefaultNodes(_)
-            | Self::SetPropagation(_)
             | Self::MountDevices(..)
             | Self::MountTaken(..)
-            | Self::ShowResolver
             | Self::MakeDirectory(_)
             | Self::Mask(_)
-            | Self::Protect(_)
-            | Self::ProtectRoot
-            | Self::EnterRoot => self.describe_root(text),
+            | Self::Protect(_) => self.describe_root(text),
             _ => self.describe_process(text),
+        }
+    }
+
+    /// Those in which nothing is named: a table.
+    #[inline(never)]
+    fn plain_words(&self) -> Rare {
+        match self {
+            Self::AwaitLauncher => rare!("wait until the launcher has done that"),
+            Self::MakeNamespaces(_) => rare!("the other namespaces, which belong to that one"),
+            Self::EnterTime => rare!("enter them, as before Linux 6.2 no exec does"),
+            Self::Hide => rare!("nobody may trace this process or look into it"),
+            Self::BringLoopbackUp => rare!("bring the loopback interface up"),
+            Self::ConfigureLink(_) => rare!("bring eth0 up, with its addresses and routes"),
+            Self::MakeDefaultNodes(_) => {
+                rare!("the devices and links in /dev that every program expects")
+            }
+            Self::SetPropagation(_) => rare!("pass mounts in the root on as it is asked for"),
+            Self::ShowResolver => rare!("the host's /etc/resolv.conf, if the root has none"),
+            Self::ProtectRoot => {
+                rare!("make the root read-only, now that its mount points are there")
+            }
+            Self::OpenTerminal(_) => {
+                rare!("a terminal in its own /dev/pts; the launcher gets the other end")
+            }
+            Self::Limit(_) => rare!("limit what it uses"),
+            Self::Nice(_) => rare!("give way to others"),
+            Self::Processors(_) => rare!("run on these processors only"),
+            Self::KeepCapabilities(_) => rare!("give the other capabilities up"),
+            Self::NoNewPrivileges => rare!("no setuid program gives any of them back"),
+            Self::RestrictFiles => rare!("reach no files but those below the root"),
+            Self::EnterRoot => {
+                rare!("make it /, and detach the old root: no name leads to the host")
+            }
+            Self::DieWithLauncher(_) => rare!("be killed when the launcher dies"),
+            _ => Rare::NONE,
         }
     }
 
@@ -191,12 +225,6 @@ impl Step<'_> {
             Self::MakeNode(node) => {
                 text.say(rare!("make the device ")).push_name(node.path.to_bytes())
             }
-            Self::MakeDefaultNodes(_) => {
-                text.say(rare!("the devices and links in /dev that every program expects"))
-            }
-            Self::SetPropagation(_) => {
-                text.say(rare!("pass mounts in the root on as it is asked for"))
-            }
             Self::MountDevices(target, devices) => {
                 text.say(rare!("a small ")).push_name(target.to_bytes());
                 text.say(if devices.made {
@@ -210,17 +238,11 @@ impl Step<'_> {
                 .say(rare!("make "))
                 .push_name(path.to_bytes())
                 .say(rare!(", if it is not there")),
-            Self::ShowResolver => {
-                text.say(rare!("the host's /etc/resolv.conf, if the root has none"))
-            }
             Self::Mask(paths) => {
                 describe_paths(text.say(rare!("hide, where it is there: ")), paths)
             }
             Self::Protect(paths) => describe_paths(text.say(rare!("make read-only: ")), paths),
-            Self::ProtectRoot => {
-                text.say(rare!("make the root read-only, now that its mount points are there"))
-            }
-            _ => text.say(rare!("make it /, and detach the old root: no name leads to the host")),
+            _ => text,
         }
     }
 
@@ -229,16 +251,10 @@ impl Step<'_> {
             Self::GiveStreams(user) => {
                 text.say(rare!("give the standard streams to user ")).push_number((*user).into())
             }
-            Self::OpenTerminal(_) => {
-                text.say(rare!("a terminal in its own /dev/pts; the launcher gets the other end"))
-            }
             Self::CloseDescriptors { first } => {
                 text.say(rare!("close descriptors from ")).push_number((*first).into());
                 text.say(rare!(" on: none leads to the host"))
             }
-            Self::Limit(_) => text.say(rare!("limit what it uses")),
-            Self::Nice(_) => text.say(rare!("give way to others")),
-            Self::Processors(_) => text.say(rare!("run on these processors only")),
             Self::ChangeDirectory(directory) => {
                 text.say(rare!("start in ")).push_name(directory.to_bytes())
             }
@@ -258,9 +274,6 @@ impl Step<'_> {
                 text.say(rare!("become user ")).push_number(user.user.into());
                 text.say(rare!(", group ")).push_number(user.group.into())
             }
-            Self::KeepCapabilities(_) => text.say(rare!("give the other capabilities up")),
-            Self::NoNewPrivileges => text.say(rare!("no setuid program gives any of them back")),
-            Self::RestrictFiles => text.say(rare!("reach no files but those below the root")),
             Self::SetUmask(mask) => {
                 text.say(rare!("new files do not have these permissions: "));
                 let bits = mask.bits();
@@ -273,7 +286,7 @@ impl Step<'_> {
                 text.say(rare!("make only the system calls that a filter allows ("));
                 text.push_number(program.instructions.len() as u64).say(rare!(" instructions)"))
             }
-            _ => text.say(rare!("be killed when the launcher dies")),
+            _ => text,
         }
     }
 }

@@ -45,6 +45,7 @@ pub enum Preparation<'a> {
 
 impl<'a> Plan<'a> {
     /// What there is to prepare for the volumes; `taken` says which are taken, in their order.
+    #[inline(never)]
     pub(super) fn prepare(
         &mut self,
         container: &Container<'a>,
@@ -61,8 +62,8 @@ impl<'a> Plan<'a> {
         let users = || ids::ranges(&isolation.users, inside.user, caller.user);
         let groups = || ids::ranges(&isolation.groups, inside.group, caller.group);
         for (mount, taken) in container.mounts.iter().zip(taken) {
-            if let (Mounted::Entry(entry), Some(taken)) = (mount.what, *taken) {
-                if !is_prepared(&entry, container, caller) {
+            if let (Mounted::Entry(entry), Some(taken)) = (&mount.what, *taken) {
+                if !is_prepared(entry, container, caller) {
                     continue;
                 }
                 let ids = entry.id_map.map(|own| match own.users {
@@ -71,10 +72,10 @@ impl<'a> Plan<'a> {
                 });
                 // Nothing else makes it private.
                 let alone = (MountPropagationFlags::PRIVATE, Reach::Tree);
-                let entry = Entry { propagation: entry.propagation.or(Some(alone)), ..entry };
+                let entry = Entry { propagation: entry.propagation.or(Some(alone)), ..*entry };
                 self.preparations.push(Preparation::TakeEntry { taken, entry, ids });
             }
-            let Mounted::Volume(volume) = mount.what else { continue };
+            let Mounted::Volume(volume) = &mount.what else { continue };
             if volume.chowned {
                 let owner = User {
                     user: outside(&isolation.users, inside.user, caller.user),
@@ -85,7 +86,7 @@ impl<'a> Plan<'a> {
             if let (true, Some(taken)) = (volume.id_mapped, *taken) {
                 self.preparations.push(Preparation::MapVolume {
                     taken,
-                    volume,
+                    volume: *volume,
                     users: users(),
                     groups: groups(),
                 });

@@ -87,6 +87,7 @@ impl<'a> Plan<'a> {
     }
 
     /// What an OCI configuration asks for besides its mounts, and gets without asking.
+    #[inline(never)]
     fn fill(
         &mut self,
         container: &'a Container<'a>,
@@ -95,7 +96,7 @@ impl<'a> Plan<'a> {
     ) {
         let nodes = &container.root.nodes;
         let shows_hosts = |mount: &Mount<'_>| {
-            let is_bound = matches!(mount.what, Mounted::Entry(entry) if entry.bind.is_some());
+            let is_bound = matches!(&mount.what, Mounted::Entry(entry) if entry.bind.is_some());
             is_bound && mount.is_at(c"/dev")
         };
         if !container.mounts.iter().any(shows_hosts) {
@@ -126,25 +127,26 @@ impl<'a> Plan<'a> {
 
     /// A volume that shares mounts with the host is taken before they are made private; one whose ids
     /// are mapped, by the launcher.
+    #[inline(never)]
     fn take(
         &mut self,
         mount: &Mount<'a>,
         container: &Container<'_>,
         caller: Caller,
     ) -> Option<Taken> {
-        match mount.what {
+        match &mount.what {
             Mounted::Volume(volume) => {
                 if volume.propagation.is_none() && !volume.id_mapped {
                     return None;
                 }
                 let taken = self.place();
                 if !volume.id_mapped {
-                    self.steps.push(Step::TakeVolume(taken, volume));
+                    self.steps.push(Step::TakeVolume(taken, *volume));
                 }
                 Some(taken)
             }
             Mounted::Entry(entry) if entry.bind.is_some() => {
-                let is_prepared = is_prepared(&entry, container, caller);
+                let is_prepared = is_prepared(entry, container, caller);
                 let shares = |kind: MountPropagationFlags| {
                     kind.intersects(DOWNSTREAM.union(MountPropagationFlags::SHARED))
                 };
@@ -176,6 +178,7 @@ pub(super) fn is_prepared(entry: &Entry<'_>, container: &Container<'_>, caller: 
 }
 
 /// Where all mounts are private, one more need not be made so.
+#[inline(never)]
 fn lone<'a>(entry: &Entry<'a>, sees_new_mounts: bool) -> Entry<'a> {
     let is_private =
         |(kind, _): &(MountPropagationFlags, _)| *kind == MountPropagationFlags::PRIVATE;
@@ -184,6 +187,7 @@ fn lone<'a>(entry: &Entry<'a>, sees_new_mounts: bool) -> Entry<'a> {
 }
 
 /// How the root comes to be.
+#[inline(never)]
 fn prepare_root<'a>(container: &'a Container<'a>, caller: Caller) -> Step<'a> {
     let root = &container.root;
     let attributes =
@@ -209,10 +213,11 @@ fn prepare_root<'a>(container: &'a Container<'a>, caller: Caller) -> Step<'a> {
 /// How a mount comes about for this caller: in a user namespace the kernel makes no devices, and new
 /// file systems of a kind only together with new namespaces of the kind that they show. Then what
 /// the host has is shown, and can be written to no more than there.
+#[inline(never)]
 fn mount_step<'a>(mount: &Mount<'a>, container: &Container<'a>, caller: Caller) -> Step<'a> {
     let is_user = has_users(container, caller);
     let new = |kind| kinds(container, caller).contains(kind) || container.isolation.joins(kind);
-    match mount.what {
+    match &mount.what {
         Mounted::Devices => Step::MountDevices(
             mount.target,
             Devices {
@@ -228,7 +233,7 @@ fn mount_step<'a>(mount: &Mount<'a>, container: &Container<'a>, caller: Caller) 
                 b"sysfs" if !new(Namespaces::NET) => c"/sys",
                 _ => return Step::Mount(*mount),
             };
-            let volume = Volume { attributes, ..Volume::of(shown) };
+            let volume = Volume { attributes: *attributes, ..Volume::of(shown) };
             Step::Mount(Mount { what: Mounted::Volume(volume), ..*mount })
         }
         _ => Step::Mount(*mount),

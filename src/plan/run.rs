@@ -103,36 +103,44 @@ impl Step<'_> {
                 Ok(())
             }
             Self::ProtectMount(place, _) => entry::protect(taken(stage, place.0)?),
-            Self::MountDevices(target, wanted) => {
-                let terminals = devices::mount_devices(root_of(stage)?, target, *wanted)?;
-                stage.terminals = Some(terminals);
-                Ok(())
-            }
-            Self::MountTaken(place, mount) => {
-                volume::attach_taken(root_of(stage)?, taken(stage, place.0)?, mount.target)?;
-                forget_covered(stage, mount);
-                Ok(())
-            }
-            Self::MakeDirectory(path) => {
-                let made = inside::open_or_make(root_of(stage)?, path, MountPoint::Directory);
-                made.map(drop).doing(&MAKE_DIRECTORY)
-            }
-            Self::ShowResolver => volume::mount_if_missing(root_of(stage)?, RESOLVER),
             Self::Mask(paths) => masks::hide(&places(stage)?, paths),
             Self::Protect(paths) => {
                 let places = places(stage)?;
                 paths.iter().try_for_each(|path| masks::protect(&places, path))
             }
-            Self::ProtectRoot => root::protect(root_of(stage)?),
-            Self::MakeNode(node) => nodes::make(root_of(stage)?, node),
-            Self::MakeDefaultNodes(others) => nodes::make_defaults(root_of(stage)?, others),
-            Self::OpenTerminal(console) => {
-                let launcher = stage.terminal.ok_or(Errno::BADF).doing(&USE_TERMINAL)?;
-                terminal::open(stage.terminals.as_ref(), root_of(stage)?, launcher, *console)
-            }
             Self::GiveStreams(user) => terminal::give_streams(*user),
             Self::EnterRoot => root::enter(stage.root.take().ok_or(Errno::BADF).doing(&USE_ROOT)?),
             Self::SetPropagation(kind) => mounts::propagate_root(*kind),
+            _ => self.run_in_root(stage),
+        }
+    }
+
+    /// The steps that fill the root and take nothing else.
+    fn run_in_root(&self, stage: &mut Stage<'_>) -> Result<(), Fault> {
+        let root = root_of(stage)?;
+        match self {
+            Self::MountDevices(target, wanted) => {
+                let terminals = devices::mount_devices(root, target, *wanted)?;
+                stage.terminals = Some(terminals);
+                Ok(())
+            }
+            Self::MountTaken(place, mount) => {
+                volume::attach_taken(root, taken(stage, place.0)?, mount.target)?;
+                forget_covered(stage, mount);
+                Ok(())
+            }
+            Self::MakeDirectory(path) => {
+                let made = inside::open_or_make(root, path, MountPoint::Directory);
+                made.map(drop).doing(&MAKE_DIRECTORY)
+            }
+            Self::ShowResolver => volume::mount_if_missing(root, RESOLVER),
+            Self::ProtectRoot => root::protect(root),
+            Self::MakeNode(node) => nodes::make(root, node),
+            Self::MakeDefaultNodes(others) => nodes::make_defaults(root, others),
+            Self::OpenTerminal(console) => {
+                let launcher = stage.terminal.ok_or(Errno::BADF).doing(&USE_TERMINAL)?;
+                terminal::open(stage.terminals.as_ref(), root, launcher, *console)
+            }
             // All others are run before.
             _ => Err(Errno::NOSYS).doing(&USE_ROOT),
         }

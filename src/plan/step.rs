@@ -215,7 +215,7 @@ impl<'a> Step<'a> {
                 | Self::MountTaken(_, mount)
                 | Self::MountUnprotected(_, mount)
                 | Self::TakeEntry(_, mount),
-            ) => match mount.what {
+            ) => match &mount.what {
                 Mounted::Volume(volume) => volume.source,
                 Mounted::Device(source) => source,
                 Mounted::Entry(entry) => entry.source,

@@ -10,6 +10,7 @@ mod builtin;
 mod calls;
 mod compile;
 pub mod json;
+mod place;
 #[cfg(test)]
 mod tests;
 

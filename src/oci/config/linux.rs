@@ -26,6 +26,7 @@ const KINDS: [(&str, Namespaces); 8] = [
 ];
 
 /// What a container has apart from the host; `top` is the whole configuration.
+#[inline(never)]
 pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
     let (hostname, domainname) = (top.get("hostname"), top.get("domainname"));
     let devices = node.get("netDevices");
@@ -45,7 +46,7 @@ pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
         net_devices: net_devices(&devices),
         sysctls: Vec::new(),
     };
-    namespaces_of(&node.get("namespaces"), &mut isolation);
+    namespaces_of(node, &mut isolation);
     id_maps(node, &mut isolation);
     let has = |kind| has(&isolation, kind);
     let takes = |node: &Node<'_>, is_said, kind| {
@@ -70,12 +71,11 @@ fn has(isolation: &Isolation<'_>, kind: Namespaces) -> bool {
 }
 
 fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
-    for node in node.items() {
+    node.each_at("namespaces", &mut |node| {
         let name = node.get("type");
         let text = name.needed_text();
         let Some((_, kind)) = KINDS.iter().find(|kind| kind.0 == text) else {
-            name.wrong(rare!("there is no such kind"));
-            continue;
+            return name.wrong(rare!("there is no such kind"));
         };
         if isolation.namespaces.contains(*kind) || isolation.joins(*kind) {
             name.wrong(rare!("it is there twice"));
@@ -88,9 +88,10 @@ fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
             }
             None => isolation.namespaces = isolation.namespaces.and(*kind),
         }
-    }
+    });
 }
 
+#[inline(never)]
 fn id_maps(node: &Node<'_>, isolation: &mut Isolation<'static>) {
     let has_users = isolation.namespaces.contains(Namespaces::USER);
     let is_joined = isolation.joins(Namespaces::USER);
@@ -133,8 +134,7 @@ fn is_interface(name: &CStr) -> bool {
 }
 
 fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    let mut devices = Vec::new();
-    for node in node.members() {
+    node.all_members(|node| {
         let host: &'static CStr = keep(node.name()).unwrap_or_default();
         let inside = node.get("name");
         let new = inside.filled().unwrap_or(host);
@@ -144,9 +144,8 @@ fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
         if !is_interface(new) {
             inside.wrong(rare!("it is no interface's name"));
         }
-        devices.push((host, new));
-    }
-    devices
+        (host, new)
+    })
 }
 
 /// Which settings belong to which kind of namespace: files below
@@ -168,8 +167,7 @@ const SYSCTLS: [(&str, Namespaces); 11] = [
 /// The file of each below `/proc/sys`, and what is written to it. As in sysctl(8), a name has dots, or slashes,
 /// whichever comes first; the other then stands for itself.
 fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    let mut settings = Vec::new();
-    for node in node.members() {
+    node.all_members(|node| {
         let mut path = node.name().as_bytes().to_vec();
         if path.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'.') {
             swap(&mut path);
@@ -196,9 +194,8 @@ fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'
         if !is_path || path.contains(&0) || text.to_bytes().contains(&b'\n') {
             node.wrong(rare!("it is no name of a setting, or there is a line break in it"));
         }
-        settings.push((keep(path).unwrap_or_default() as &CStr, text));
-    }
-    settings
+        (keep(path).unwrap_or_default() as &CStr, text)
+    })
 }
 
 /// Dots for slashes, and slashes for dots.
@@ -264,6 +261,7 @@ pub fn propagation(linux: &Node<'_>) -> Option<MountPropagationFlags> {
 }
 
 /// The execution domain; personality(2).
+#[inline(never)]
 pub fn personality(node: &Node<'_>) -> Option<u32> {
     let flags = node.get("flags");
     if !flags.list().is_empty() {
@@ -289,6 +287,7 @@ const MODE_FLAGS: &Words = &[
 ];
 
 /// Where memory is placed.
+#[inline(never)]
 pub fn memory_policy(node: &Node<'_>) -> Option<MemoryPolicy> {
     node.value()?;
     let mode = node.needed_word_at("mode", MODES);
@@ -306,6 +305,7 @@ pub fn memory_policy(node: &Node<'_>) -> Option<MemoryPolicy> {
 }
 
 /// The filter of system calls.
+#[inline(never)]
 pub fn seccomp(node: &Node<'_>, host: &Host) -> Option<Seccomp> {
     let path = node.get("listenerPath");
     let metadata = node.text_at("listenerMetadata");
@@ -328,6 +328,7 @@ pub fn is_bandwidth(line: &CStr) -> bool {
 }
 
 /// A group of cache and memory bandwidth.
+#[inline(never)]
 pub fn intel_rdt(node: &Node<'_>) -> Option<IntelRdt> {
     node.value()?;
     let class = node.get("closID");

@@ -182,11 +182,12 @@ pub fn resources(bytes: &'static [u8]) -> Result<Resources<'static>, Error<'stat
 }
 
 /// What a container takes that a configuration may leave out, or say otherwise.
+#[inline(never)]
 fn unfit(top: &Node<'_>, version: &str, isolation: &Isolation<'_>) -> Option<Error<'static>> {
     if !version.starts_with("1.") {
         return Some(top.get("ociVersion").error(rare!("only versions 1.x.y are known")));
     }
-    for name in ["linux", "root"] {
+    for name in &["linux", "root"] {
         let node = top.get(name);
         if !node.is_there() {
             return Some(node.error(rare!("it is missing")));
@@ -200,6 +201,7 @@ fn unfit(top: &Node<'_>, version: &str, isolation: &Isolation<'_>) -> Option<Err
 }
 
 /// A version of the specification; `SemVer`.
+#[inline(never)]
 fn version(node: &Node<'_>) -> &'static str {
     let text = node.needed_text();
     let (core, _) = cut(text.as_bytes(), b'-');
@@ -212,6 +214,7 @@ fn version(node: &Node<'_>) -> &'static str {
     text
 }
 
+#[inline(never)]
 fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
     let path = node.get("path");
     let given = path.filled();
@@ -234,15 +237,14 @@ fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
     }
 }
 
+#[inline(never)]
 fn annotations(node: &Node<'_>) -> Vec<(&'static str, &'static str)> {
-    let mut annotations = Vec::new();
-    for node in node.members() {
+    node.all_members(|node| {
         if node.name().is_empty() {
             node.wrong(rare!("its name is empty"));
         }
-        annotations.push((node.name(), node.needed_text()));
-    }
-    annotations
+        (node.name(), node.needed_text())
+    })
 }
 
 fn hook(node: &Node<'_>) -> Hook<'static> {
@@ -254,29 +256,34 @@ fn hook(node: &Node<'_>) -> Hook<'static> {
     }
 }
 
+#[inline(never)]
 fn hooks(node: &Node<'_>) -> Hooks<'static> {
-    let hooks_at = |name| node.all_at(name, hook);
-    Hooks {
-        prestart: hooks_at("prestart"),
-        create_runtime: hooks_at("createRuntime"),
-        create_container: hooks_at("createContainer"),
-        start_container: hooks_at("startContainer"),
-        poststart: hooks_at("poststart"),
-        poststop: hooks_at("poststop"),
-    }
+    let mut hooks = Hooks::default();
+    let add = |name, hooks: &mut Vec<Hook<'static>>| node.add_all_at(name, hook, hooks);
+    add("prestart", &mut hooks.prestart);
+    add("createRuntime", &mut hooks.create_runtime);
+    add("createContainer", &mut hooks.create_container);
+    add("startContainer", &mut hooks.start_container);
+    add("poststart", &mut hooks.poststart);
+    add("poststop", &mut hooks.poststop);
+    hooks
 }
 
 /// What a configuration says of another system is not for here, and is checked as far as it costs little.
 /// Which it is for, it says.
+#[inline(never)]
 fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
-    const SHARING: &Words = &[("new", 0), ("inherit", 1), ("disable", 2)];
+    const SHARING: &Words = &[("new", 0), ("inherit", 1)];
+    const ALSO_NONE: &Words = &[("new", 0), ("inherit", 1), ("disable", 2)];
     let freebsd = top.get("freebsd");
     let jail = freebsd.get("jail");
-    for name in ["host", "vnet", "ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
-        let count = if matches!(name, "host" | "vnet") { 2 } else { 3 };
-        jail.word_at(name, SHARING.get(..count).unwrap_or_default());
+    for name in &["host", "vnet"] {
+        jail.word_at(name, SHARING);
     }
-    for name in ["freebsd", "solaris", "windows", "zos", "vm"] {
+    for name in &["ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
+        jail.word_at(name, ALSO_NONE);
+    }
+    for name in &["freebsd", "solaris", "windows", "zos", "vm"] {
         let node = top.get(name);
         node.object();
         if node.is_there() {

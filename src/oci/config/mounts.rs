@@ -6,6 +6,7 @@ use crate::kernel::entry::{Entry, IdMapped};
 use crate::oci::text::joined;
 use crate::plan::ids;
 use crate::sys::mounts::Reach;
+use crate::text::word;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
@@ -117,12 +118,13 @@ pub fn options() -> Vec<&'static str> {
     names
 }
 
+#[inline(never)]
+fn find(options: &Options, name: &[u8]) -> Option<Meaning> {
+    options.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, meaning)| *meaning)
+}
+
 /// What a word means, and how far.
 fn meaning(word: &[u8]) -> Option<(Meaning, Reach)> {
-    let find = |options: &Options, name: &[u8]| {
-        let found = options.iter().find(|(known, _)| known.as_bytes() == name);
-        found.map(|(_, meaning)| *meaning)
-    };
     if let Some(meaning) = word.strip_prefix(b"r").and_then(|name| find(RECURSIVE, name)) {
         return Some((meaning, Reach::Tree));
     }
@@ -162,14 +164,14 @@ pub fn read(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     let mut settings = Vec::new();
     let mut is_there = false;
     let options = node.get("options");
-    for option in options.items() {
+    options.each(&mut |option| {
         let word = option.needed_string().to_bytes();
         is_there |= word == b"remount";
         if !apply(&mut entry, word) && !word.is_empty() {
             settings.extend_from_slice(if settings.is_empty() { b"" } else { b"," });
             settings.extend_from_slice(word);
         }
-    }
+    });
     entry.settings = keep(settings).unwrap_or_default();
     map_ids(node, &mut entry);
     if entry.id_map.is_some() && entry.bind.is_none() {
@@ -201,27 +203,13 @@ pub fn read(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
 /// Takes in an option; false if it is a setting of the file system.
 fn apply(entry: &mut Entry<'static>, word: &[u8]) -> bool {
     let Some((meaning, reach)) = meaning(word) else { return false };
-    let mut change = |set: u32, clear: u32| {
-        let (set, clear) =
-            (MountAttrFlags::from_bits_retain(set), MountAttrFlags::from_bits_retain(clear));
-        let (sets, clears) = match reach {
-            Reach::Mount => (&mut entry.set, &mut entry.clear),
-            Reach::Tree => (&mut entry.set_all, &mut entry.clear_all),
-        };
-        // The last word counts.
-        *sets = sets.difference(clear).union(set);
-        *clears = clears.difference(set).union(clear);
-    };
+    let (mut set, mut clear) = (0, 0);
     match meaning {
         Nothing | Remount => {}
-        Set(flag) => change(flag, 0),
-        Clear(flag) => change(0, flag),
+        Set(flag) => set = flag,
+        Clear(flag) => clear = flag,
         // The kernel wants the whole field to be taken away, and one way set.
-        Times(way) => {
-            change(0, TIMES);
-            let sets = if reach == Reach::Mount { &mut entry.set } else { &mut entry.set_all };
-            *sets |= MountAttrFlags::from_bits_retain(way);
-        }
+        Times(way) => (set, clear) = (way, TIMES),
         Pass(flag) => {
             entry.propagation = Some((MountPropagationFlags::from_bits_retain(flag), reach));
         }
@@ -230,10 +218,20 @@ fn apply(entry: &mut Entry<'static>, word: &[u8]) -> bool {
         CopyUp => entry.copies_up = true,
         Map(reach) => entry.id_map = Some(IdMapped { reach, users: b"", groups: b"" }),
     }
+    let (set, clear) =
+        (MountAttrFlags::from_bits_retain(set), MountAttrFlags::from_bits_retain(clear));
+    let (sets, clears) = match reach {
+        Reach::Mount => (&mut entry.set, &mut entry.clear),
+        Reach::Tree => (&mut entry.set_all, &mut entry.clear_all),
+    };
+    // The last word counts.
+    *sets = sets.difference(clear).union(set);
+    *clears = clears.difference(set).union(clear);
     true
 }
 
 /// The ids of its own that a mount is seen with.
+#[inline(never)]
 fn map_ids(node: &Node<'_>, entry: &mut Entry<'static>) {
     let users = ranges(&node.get("uidMappings"));
     let groups = ranges(&node.get("gidMappings"));
@@ -250,7 +248,7 @@ fn map_ids(node: &Node<'_>, entry: &mut Entry<'static>) {
 /// Ids, and what they are outside.
 pub fn ranges(node: &Node<'_>) -> Vec<IdRange> {
     let mut ranges = Vec::new();
-    for node in node.items() {
+    node.each(&mut |node| {
         let number = |name| node.needed_number_at(name, u32::MAX.into()) as u32;
         let (inside, outside, count) = (number("containerID"), number("hostID"), number("size"));
         let fits = |first: u32| first.checked_add(count).is_some();
@@ -258,7 +256,7 @@ pub fn ranges(node: &Node<'_>) -> Vec<IdRange> {
             node.get("size").wrong(rare!("there are no such ids"));
         }
         ranges.push(IdRange { inside, outside, count });
-    }
+    });
     // As many as the kernel takes; `user_namespaces(7)`.
     if ranges.len() > 340 {
         node.wrong(rare!("there may be at most 340"));
@@ -267,9 +265,10 @@ pub fn ranges(node: &Node<'_>) -> Vec<IdRange> {
 }
 
 /// Gives memory and terminals a label of `SELinux`; mount(8), `context=`.
+#[inline(never)]
 pub fn label(mount: &mut Mount<'static>, label: &CStr) {
     if let Mounted::Entry(entry) = &mut mount.what
-        && matches!(entry.kind.to_bytes(), b"tmpfs" | b"devpts")
+        && matches!(word(entry.kind.to_bytes()), "tmpfs" | "devpts")
         && entry.bind.is_none()
     {
         let comma: &[u8] = if entry.settings.is_empty() { b"" } else { b"," };

@@ -9,11 +9,8 @@ use crate::json::{self, Object, Value};
 use crate::oci::home::FAILED;
 use crate::rare::Rare;
 use crate::text::Text;
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::cell::Cell;
-use core::iter::Enumerate;
-use core::slice::Iter;
 
 /// The first thing that was wrong.
 #[derive(Default)]
@@ -47,9 +44,6 @@ pub struct Node<'p> {
     value: Option<&'static Value<'static>>,
     faults: &'p Faults,
 }
-
-/// What an object consists of: a name, and what stands at it.
-type Member = (Cow<'static, str>, Value<'static>);
 
 impl<'p> Node<'p> {
     /// The whole.
@@ -116,9 +110,12 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// The members, each with its place.
-    pub fn members(&self) -> Members<'_> {
-        Members { object: self, left: self.object().iter() }
+    /// Shows the members, each with its place.
+    #[inline(never)]
+    pub fn each_member(&self, read: &mut dyn FnMut(&Node<'_>)) {
+        for (name, value) in self.object() {
+            read(&self.below(name, None, Some(value)));
+        }
     }
 
     /// The values of a list, none if it is absent.
@@ -134,9 +131,18 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// The values of a list, each with its place.
-    pub fn items(&self) -> Items<'_> {
-        Items { list: self, left: self.list().iter().enumerate() }
+    /// Shows the values of a list, each with its place.
+    #[inline(never)]
+    pub fn each(&self, read: &mut dyn FnMut(&Node<'_>)) {
+        for (index, value) in self.list().iter().enumerate() {
+            read(&self.below("", Some(index), Some(value)));
+        }
+    }
+
+    /// Shows the values of the list at a name.
+    #[inline(never)]
+    pub fn each_at(&self, name: &'static str, read: &mut dyn FnMut(&Node<'_>)) {
+        self.get(name).each(read);
     }
 
     /// Notes that something is wrong with it.
@@ -187,54 +193,22 @@ impl<'p> Node<'p> {
     }
 }
 
-/// The values of a list.
-pub struct Items<'q> {
-    list: &'q Node<'q>,
-    left: Enumerate<Iter<'static, Value<'static>>>,
-}
-
-impl<'q> Iterator for Items<'q> {
-    type Item = Node<'q>;
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Node<'q>> {
-        let (index, value) = self.left.next()?;
-        Some(self.list.below("", Some(index), Some(value)))
-    }
-}
-
-/// The members of an object.
-pub struct Members<'q> {
-    object: &'q Node<'q>,
-    left: Iter<'static, Member>,
-}
-
-impl<'q> Iterator for Members<'q> {
-    type Item = Node<'q>;
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Node<'q>> {
-        let (name, value) = self.left.next()?;
-        Some(self.object.below(name, None, Some(value)))
-    }
-}
-
 /// Makes sure that no object has two members of one name, of which each reader may take another.
 pub fn check_names(node: &Node<'_>) {
     match node.value {
         Some(Value::Object(members)) => {
             let mut names = Vec::with_capacity(members.len());
-            for member in node.members() {
+            node.each_member(&mut |member| {
                 names.push((member.name.as_bytes(), names.len()));
-                check_names(&member);
-            }
+                check_names(member);
+            });
             twice(&mut names, |index| {
                 if let Some((name, value)) = members.get(index) {
                     node.below(name, None, Some(value)).wrong(rare!("it is there twice"));
                 }
             });
         }
-        Some(Value::Array(_)) => node.items().for_each(|item| check_names(&item)),
+        Some(Value::Array(_)) => node.each(&mut check_names),
         _ => {}
     }
 }

@@ -56,16 +56,15 @@ const CLASSES: &Words =
 
 /// Reads it; absent, it is empty.
 pub fn read(node: &Node<'_>) -> Described {
-    let cwd = if node.is_there() { node.needed("cwd") } else { *node };
+    let cwd = if node.is_there() { node.needed("cwd").path() } else { None };
     let user = node.get("user");
     user.text_at("username");
-    let affinity = node.get("execCPUAffinity");
     node.text_at("commandLine");
-    Described {
+    let mut described = Described {
         process: Process {
             command: node.strings_at("args"),
-            environment: environment(&node.get("env")),
-            working_directory: cwd.path().unwrap_or(c"/"),
+            environment: environment(node),
+            working_directory: cwd.unwrap_or(c"/"),
             user: Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) }),
             groups: groups(&user),
             preserved_descriptors: 0,
@@ -73,7 +72,7 @@ pub fn read(node: &Node<'_>) -> Described {
             init: false,
             stop_signal: None,
             timeout: None,
-            limits: limits(&node.get("rlimits")),
+            limits: limits(node),
             // As in runc, where nothing is said.
             umask: Some(
                 Mode::from_raw_mode(user.number_at("umask", 0o777).unwrap_or(0o022) as u32),
@@ -81,42 +80,48 @@ pub fn read(node: &Node<'_>) -> Described {
             oom_score: oom_score(&node.get("oomScoreAdj")),
             nice: None,
             processors: None,
-            attributes: Attributes {
-                scheduler: scheduler(&node.get("scheduler")),
-                io_priority: io_priority(&node.get("ioPriority")),
-                apparmor: node.filled_at("apparmorProfile"),
-                selinux: node.filled_at("selinuxLabel"),
-                console_size: console_size(&node.get("consoleSize")),
-                exec_processors: [
-                    processors_at(&affinity, "initial"),
-                    processors_at(&affinity, "final"),
-                ],
-                ..Attributes::default()
-            },
+            attributes: Attributes::default(),
         },
         capabilities: Some(capabilities(&node.get("capabilities"))),
         no_new_privileges: node.flag_at("noNewPrivileges"),
-    }
+    };
+    attributes(node, &mut described.process.attributes);
+    described
+}
+
+#[inline(never)]
+fn attributes(node: &Node<'_>, attributes: &mut Attributes<'static>) {
+    attributes.scheduler = scheduler(&node.get("scheduler"));
+    attributes.io_priority = io_priority(&node.get("ioPriority"));
+    attributes.apparmor = node.filled_at("apparmorProfile");
+    attributes.selinux = node.filled_at("selinuxLabel");
+    attributes.console_size = console_size(&node.get("consoleSize"));
+    let affinity = node.get("execCPUAffinity");
+    let [first, then] = &mut attributes.exec_processors;
+    *first = processors_at(&affinity, "initial");
+    *then = processors_at(&affinity, "final");
 }
 
 /// Each name once: the last counts.
+#[inline(never)]
 fn environment(node: &Node<'_>) -> Vec<&'static CStr> {
     let mut variables = Vec::new();
     let mut names = Vec::new();
-    for node in node.items() {
+    node.each_at("env", &mut |node| {
         let variable = node.needed_string();
         match cut(variable.to_bytes(), b'=') {
             (name @ [_, ..], Some(_)) => names.push((name, variables.len())),
             _ => node.wrong(rare!("it is to be NAME=value")),
         }
-        variables.push(Some(variable));
-    }
+        variables.push(variable);
+    });
     twice(&mut names, |place| {
         if let Some(variable) = variables.get_mut(place) {
-            *variable = None;
+            *variable = c"";
         }
     });
-    variables.into_iter().flatten().collect()
+    variables.retain(|variable| !variable.is_empty());
+    variables
 }
 
 /// A list of processors, in which there may be spaces, and commas too many.
@@ -150,11 +155,13 @@ fn id(node: &Node<'_>) -> u32 {
     id
 }
 
+#[inline(never)]
 fn groups(user: &Node<'_>) -> Option<Vec<Gid>> {
     let groups = user.all_at("additionalGids", |node| Gid::from_raw(id(node)));
     (!groups.is_empty()).then_some(groups)
 }
 
+#[inline(never)]
 fn oom_score(node: &Node<'_>) -> Option<&'static CStr> {
     let score = node.between(-1000, 1000)?;
     let mut text = Text::new();
@@ -162,21 +169,22 @@ fn oom_score(node: &Node<'_>) -> Option<&'static CStr> {
     Some(joined(&[text.as_bytes()]))
 }
 
+#[inline(never)]
 fn console_size(node: &Node<'_>) -> Option<(u16, u16)> {
     node.value()?;
     let side = |name| node.needed_number_at(name, u16::MAX.into()) as u16;
     Some((side("height"), side("width")))
 }
 
+#[inline(never)]
 fn limits(node: &Node<'_>) -> Vec<Limit> {
     let mut limits: Vec<Limit> = Vec::new();
-    for node in node.items() {
+    node.each_at("rlimits", &mut |node| {
         let kind = node.get("type");
         let name = kind.needed_string().to_bytes().strip_prefix(b"RLIMIT_").unwrap_or_default();
         let is_upper = name.iter().all(u8::is_ascii_uppercase);
         let Some(resource) = resource(&name.to_ascii_lowercase()).filter(|_| is_upper) else {
-            kind.wrong(rare!("there is no such limit"));
-            continue;
+            return kind.wrong(rare!("there is no such limit"));
         };
         if limits.iter().any(|limit| limit.resource == resource) {
             kind.wrong(rare!("it is there twice"));
@@ -192,24 +200,25 @@ fn limits(node: &Node<'_>) -> Vec<Limit> {
             resource,
             values: Rlimit { current: bound(soft), maximum: bound(hard) },
         });
-    }
+    });
     limits
 }
 
 #[inline(never)]
 fn capability_set(node: &Node<'_>, name: &'static str) -> CapabilitySet {
     let mut set = CapabilitySet::empty();
-    for node in node.get(name).items() {
+    node.each_at(name, &mut |node| {
         let name = node.needed_string().to_bytes();
         match capability(name).filter(|_| name.starts_with(b"CAP_")) {
             Some(known) => set |= known,
             None => node.wrong(rare!("there is no such capability")),
         }
-    }
+    });
     set
 }
 
 /// Where nothing is said there are none, as in runc.
+#[inline(never)]
 fn capabilities(node: &Node<'_>) -> Capabilities {
     let set = |name| capability_set(node, name);
     Capabilities {
@@ -221,6 +230,7 @@ fn capabilities(node: &Node<'_>) -> Capabilities {
     }
 }
 
+#[inline(never)]
 fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
     node.value()?;
     let time = |name| node.wide_at(name).unwrap_or_default();
@@ -235,6 +245,7 @@ fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
     })
 }
 
+#[inline(never)]
 fn io_priority(node: &Node<'_>) -> Option<u16> {
     node.value()?;
     let class = node.needed_word_at("class", CLASSES);

@@ -2,49 +2,45 @@
 
 use super::node::Node;
 use crate::container::{
-    BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceRule, Memory, PacketMarks, Rdma, Resources,
-    Throttle, WeightDevice, keep, processors,
+    BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceRule, Memory, Rdma, Resources, Throttle,
+    WeightDevice, keep, processors,
 };
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// Reads them.
 pub fn read(node: &Node<'_>) -> Resources<'static> {
+    let mut resources = Resources::default();
+    memory(&node.get("memory"), &mut resources.memory);
+    cpu(&node.get("cpu"), &mut resources.cpu);
     let pids = node.get("pids");
-    let limit = if pids.is_there() { pids.needed("limit") } else { pids };
-    let network = node.get("network");
-    Resources {
-        memory: memory(&node.get("memory")),
-        cpu: cpu(&node.get("cpu")),
-        pids: limit.signed(),
-        devices: node.all_at("devices", device_rule),
-        block: block(&node.get("blockIO")),
-        huge_pages: node.all_at("hugepageLimits", |node| {
-            (page_size(&node.needed("pageSize")), node.needed_number_at("limit", u64::MAX))
-        }),
-        network: PacketMarks {
-            class_id: network.small_at("classID"),
-            priorities: network.all_at("priorities", priority),
-        },
-        rdma: rdma(&node.get("rdma")),
-        unified: unified(&node.get("unified")),
+    if pids.is_there() {
+        resources.pids = pids.needed("limit").signed();
     }
+    node.add_all_at("devices", device_rule, &mut resources.devices);
+    block(&node.get("blockIO"), &mut resources.block);
+    node.add_all_at("hugepageLimits", huge_page, &mut resources.huge_pages);
+    let network = node.get("network");
+    resources.network.class_id = network.small_at("classID");
+    network.add_all_at("priorities", priority, &mut resources.network.priorities);
+    node.get("rdma").each_member(&mut |node| resources.rdma.push(rdma(node)));
+    node.get("unified").each_member(&mut |node| resources.unified.push(unified(node)));
+    resources
 }
 
-fn memory(node: &Node<'_>) -> Memory {
+#[inline(never)]
+fn memory(node: &Node<'_>, memory: &mut Memory) {
     let bytes = |name| node.between_at(name, -1, i64::MAX);
     let disable = node.get("disableOOMKiller");
     node.flag_at("useHierarchy");
-    Memory {
-        limit: bytes("limit"),
-        reservation: bytes("reservation"),
-        swap: bytes("swap"),
-        kernel: bytes("kernel"),
-        kernel_tcp: bytes("kernelTCP"),
-        swappiness: swappiness(&node.get("swappiness")),
-        disable_oom_killer: disable.is_there().then(|| disable.flag()),
-        check_before_update: node.flag_at("checkBeforeUpdate"),
-    }
+    memory.limit = bytes("limit");
+    memory.reservation = bytes("reservation");
+    memory.swap = bytes("swap");
+    memory.kernel = bytes("kernel");
+    memory.kernel_tcp = bytes("kernelTCP");
+    memory.swappiness = swappiness(&node.get("swappiness"));
+    memory.disable_oom_killer = disable.is_there().then(|| disable.flag());
+    memory.check_before_update = node.flag_at("checkBeforeUpdate");
 }
 
 /// Docker's -1, which is what is not asked for, comes as the highest number.
@@ -56,18 +52,17 @@ fn swappiness(node: &Node<'_>) -> Option<u64> {
     Some(wanted)
 }
 
-fn cpu(node: &Node<'_>) -> Cpu<'static> {
-    Cpu {
-        shares: node.wide_at("shares"),
-        quota: node.signed_at("quota"),
-        burst: node.wide_at("burst"),
-        period: node.wide_at("period"),
-        realtime_runtime: node.signed_at("realtimeRuntime"),
-        realtime_period: node.wide_at("realtimePeriod"),
-        cpus: numbers_at(node, "cpus"),
-        mems: numbers_at(node, "mems"),
-        idle: node.between_at("idle", 0, 1),
-    }
+#[inline(never)]
+fn cpu(node: &Node<'_>, cpu: &mut Cpu<'static>) {
+    cpu.shares = node.wide_at("shares");
+    cpu.quota = node.signed_at("quota");
+    cpu.burst = node.wide_at("burst");
+    cpu.period = node.wide_at("period");
+    cpu.realtime_runtime = node.signed_at("realtimeRuntime");
+    cpu.realtime_period = node.wide_at("realtimePeriod");
+    cpu.cpus = numbers_at(node, "cpus");
+    cpu.mems = numbers_at(node, "mems");
+    cpu.idle = node.between_at("idle", 0, 1);
 }
 
 /// A list of numbers, such as `0-3,6`; empty, it is not asked for.
@@ -144,17 +139,20 @@ fn weight_device(node: &Node<'_>) -> WeightDevice {
     WeightDevice { major, minor, weight: weight_at(node, "weight"), leaf_weight }
 }
 
-fn block(node: &Node<'_>) -> BlockIo {
-    let throttles = |name| node.all_at(name, throttle);
-    BlockIo {
-        weight: weight_at(node, "weight"),
-        leaf_weight: weight_at(node, "leafWeight"),
-        weight_devices: node.all_at("weightDevice", weight_device),
-        read_bps: throttles("throttleReadBpsDevice"),
-        write_bps: throttles("throttleWriteBpsDevice"),
-        read_iops: throttles("throttleReadIOPSDevice"),
-        write_iops: throttles("throttleWriteIOPSDevice"),
-    }
+#[inline(never)]
+fn block(node: &Node<'_>, block: &mut BlockIo) {
+    block.weight = weight_at(node, "weight");
+    block.leaf_weight = weight_at(node, "leafWeight");
+    node.add_all_at("weightDevice", weight_device, &mut block.weight_devices);
+    let add = |name, throttles: &mut Vec<Throttle>| node.add_all_at(name, throttle, throttles);
+    add("throttleReadBpsDevice", &mut block.read_bps);
+    add("throttleWriteBpsDevice", &mut block.write_bps);
+    add("throttleReadIOPSDevice", &mut block.read_iops);
+    add("throttleWriteIOPSDevice", &mut block.write_iops);
+}
+
+fn huge_page(node: &Node<'_>) -> (&'static CStr, u64) {
+    (page_size(&node.needed("pageSize")), node.needed_number_at("limit", u64::MAX))
 }
 
 fn page_size(node: &Node<'_>) -> &'static CStr {
@@ -169,15 +167,11 @@ fn page_size(node: &Node<'_>) -> &'static CStr {
     text
 }
 
-fn rdma(node: &Node<'_>) -> Vec<Rdma<'static>> {
-    let mut devices = Vec::new();
-    for node in node.members() {
-        check_word(&node, node.name());
-        let device = keep(node.name()).unwrap_or_default();
-        let handles = node.small_at("hcaHandles");
-        devices.push(Rdma { device, handles, objects: node.small_at("hcaObjects") });
-    }
-    devices
+fn rdma(node: &Node<'_>) -> Rdma<'static> {
+    check_word(node, node.name());
+    let device = keep(node.name()).unwrap_or_default();
+    let handles = node.small_at("hcaHandles");
+    Rdma { device, handles, objects: node.small_at("hcaObjects") }
 }
 
 /// The name of a device stands in a line that the kernel reads, before a space.
@@ -188,15 +182,11 @@ fn check_word(node: &Node<'_>, name: &str) {
 }
 
 /// Files are named, and no folders.
-fn unified(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    let mut files = Vec::new();
-    for node in node.members() {
-        let file = keep(node.name()).unwrap_or_default();
-        let is_folder = matches!(file.to_bytes(), b"" | b"." | b"..");
-        if is_folder || file.to_bytes().contains(&b'/') {
-            node.wrong(rare!("it is no file of a cgroup"));
-        }
-        files.push((file as &CStr, node.needed_string()));
+fn unified(node: &Node<'_>) -> (&'static CStr, &'static CStr) {
+    let file: &CStr = keep(node.name()).unwrap_or_default();
+    let is_folder = matches!(file.to_bytes(), b"" | b"." | b"..");
+    if is_folder || file.to_bytes().contains(&b'/') {
+        node.wrong(rare!("it is no file of a cgroup"));
     }
-    files
+    (file, node.needed_string())
 }

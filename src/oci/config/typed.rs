@@ -84,9 +84,7 @@ impl Node<'_> {
     #[inline(never)]
     pub fn strings_at(&self, name: &'static str) -> Vec<&'static CStr> {
         let mut strings = Vec::new();
-        for node in self.get(name).items() {
-            strings.push(node.needed_string());
-        }
+        self.each_at(name, &mut |node| strings.push(node.needed_string()));
         strings
     }
 
@@ -94,18 +92,31 @@ impl Node<'_> {
     #[inline(never)]
     pub fn paths_at(&self, name: &'static str) -> Vec<&'static CStr> {
         let mut paths = Vec::new();
-        for node in self.get(name).items() {
-            paths.push(node.needed_path());
-        }
+        self.each_at(name, &mut |node| paths.push(node.needed_path()));
         paths
     }
 
     /// What is read from each value of the list at a name.
-    pub fn all_at<T>(&self, name: &'static str, mut read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
+    pub fn all_at<T>(&self, name: &'static str, read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
         let mut all = Vec::new();
-        for node in self.get(name).items() {
-            all.push(read(&node));
-        }
+        self.add_all_at(name, read, &mut all);
+        all
+    }
+
+    /// The same, put where it belongs.
+    pub fn add_all_at<T>(
+        &self,
+        name: &'static str,
+        mut read: impl FnMut(&Node<'_>) -> T,
+        all: &mut Vec<T>,
+    ) {
+        self.each_at(name, &mut |node| all.push(read(node)));
+    }
+
+    /// What is read from each member.
+    pub fn all_members<T>(&self, mut read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
+        let mut all = Vec::new();
+        self.each_member(&mut |node| all.push(read(node)));
         all
     }
 
@@ -232,10 +243,10 @@ impl Node<'_> {
     #[inline(never)]
     pub fn word_bits_at(&self, name: &'static str, words: &Words) -> u64 {
         let mut bits = 0;
-        for node in self.get(name).items() {
+        self.each_at(name, &mut |node| {
             node.demand();
             bits |= node.word(words).unwrap_or_default();
-        }
+        });
         bits
     }
 }
