@@ -163,7 +163,7 @@ fn command<'a>(
             let caller = Caller::current();
             let (container, purpose, used) =
                 lookup::image::prepare(wanted, &invocation.env, caller)?;
-            return plan(container, purpose, caller, invocation, Some(Box::new(used)));
+            return plan(container, purpose, caller, invocation, Some(used));
         }
         Request::Container(container, purpose) => {
             let caller = Caller::current();

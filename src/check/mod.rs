@@ -56,6 +56,13 @@ impl Rows {
         self.say(words);
     }
 
+    /// Adds whether the kernel knows these system calls.
+    fn add_calls(&mut self, calls: &[(Rare, Call, Rare)]) {
+        for (name, call, hint) in calls {
+            self.add(*name, Some(probe::is_known(*call)), *hint);
+        }
+    }
+
     /// What else is known of the last one.
     fn say(&mut self, detail: &'static [u8]) {
         if let Some(last) = self.list.last_mut() {
@@ -108,7 +115,7 @@ const fn kind(name: Rare, kinds: Namespaces, hint: Rare) -> Kind {
     Kind { name, kinds, hint }
 }
 
-const KINDS: [Kind; 8] = [
+static KINDS: [Kind; 8] = [
     kind(rare!("filesystem"), Namespaces::MOUNT, rare!("CONFIG_NAMESPACES")),
     kind(rare!("process"), Namespaces::PID, rare!("CONFIG_PID_NS")),
     kind(rare!("user"), Namespaces::USER, rare!("CONFIG_USER_NS")),
@@ -120,22 +127,25 @@ const KINDS: [Kind; 8] = [
 ];
 
 fn isolations(rows: &mut Rows, caller: Caller) {
-    rows.group = rare!("isolation with root privilege");
-    for Kind { name, kinds, hint } in KINDS {
-        let found = caller.privileged.then(|| attempt(As::Caller, kinds, || Ok(())));
-        rows.add(name, found, hint);
-        rows.need(caller.privileged);
-    }
-    rows.group = rare!("isolation without root privilege");
-    for Kind { name, kinds, hint } in KINDS {
-        let found = attempt(As::Nobody, kinds.and(Namespaces::USER), || Ok(()));
-        rows.add(name, Some(found), hint);
-        if let Err(Errno::PERM | Errno::NOSPC) = found
-            && let Some(last) = rows.list.last_mut()
-        {
-            last.hint = settings::user_namespaces();
+    for whose in [As::Caller, As::Nobody] {
+        let with_root = whose == As::Caller;
+        rows.group = if with_root {
+            rare!("isolation with root privilege")
+        } else {
+            rare!("isolation without root privilege")
+        };
+        for Kind { name, kinds, hint } in &KINDS {
+            let kinds = if with_root { *kinds } else { kinds.and(Namespaces::USER) };
+            let is_tried = !with_root || caller.privileged;
+            let found = is_tried.then(|| attempt(whose, kinds, &|| Ok(())));
+            rows.add(*name, found, *hint);
+            if let (false, Some(Err(Errno::PERM | Errno::NOSPC))) = (with_root, found)
+                && let Some(last) = rows.list.last_mut()
+            {
+                last.hint = settings::user_namespaces();
+            }
+            rows.need(with_root == caller.privileged);
         }
-        rows.need(!caller.privileged);
     }
 }
 
@@ -152,15 +162,13 @@ fn file_systems(rows: &mut Rows, caller: Caller) {
     named(rare!("overlay without root privilege"), found, rare!("CONFIG_OVERLAY_FS, Linux 5.11"));
     let found = caller.privileged.then(probes::id_mapped);
     named(rare!("id-mapped mounts"), found, rare!("Linux 5.12, and a file system that can"));
-    for (name, call, hint) in [
+    rows.add_calls(&[
         (rare!("fsopen"), Call::Fsopen, rare!("Linux 5.2")),
         (rare!("open_tree"), Call::OpenTree, rare!("Linux 5.2")),
         (rare!("move_mount"), Call::MoveMount, rare!("Linux 5.2")),
         (rare!("mount_setattr"), Call::MountSetattr, rare!("Linux 5.12")),
         (rare!("openat2"), Call::Openat2, rare!("Linux 5.6, and no filter that does not know it")),
-    ] {
-        rows.add(name, Some(probe::is_known(call)), hint);
-    }
+    ]);
 }
 
 fn protections(rows: &mut Rows) {
@@ -175,12 +183,10 @@ fn protections(rows: &mut Rows) {
         text.push("ABI ").push_number(version.into());
         rows.say(text.leak());
     }
-    for (name, call, hint) in [
+    rows.add_calls(&[
         (rare!("close_range"), Call::CloseRange, rare!("Linux 5.9")),
         (rare!("pidfd_open"), Call::PidfdOpen, rare!("Linux 5.3")),
-    ] {
-        rows.add(name, Some(probe::is_known(call)), hint);
-    }
+    ]);
 }
 
 fn cgroups(rows: &mut Rows) {

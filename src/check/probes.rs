@@ -35,9 +35,9 @@ const STACK_BYTES: usize = 128 * 1024;
 pub fn attempt(
     whose: As,
     kinds: Namespaces,
-    act: impl Fn() -> Result<(), Errno>,
+    act: &dyn Fn() -> Result<(), Errno>,
 ) -> Result<(), Errno> {
-    in_child(|| {
+    in_child(&|| {
         if whose == As::Nobody && geteuid().is_root() {
             set_groups(&[]).map_err(|fault| fault.errno)?;
             switch_to(NOBODY, NOBODY).map_err(|fault| fault.errno)?;
@@ -50,7 +50,7 @@ pub fn attempt(
 }
 
 /// The error of a process is its exit status: the numbers are small.
-fn in_child(act: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+fn in_child(act: &dyn Fn() -> Result<(), Errno>) -> Result<(), Errno> {
     let mut stack = Stack::map(STACK_BYTES)?;
     let mut child = || act().map_or_else(|errno| errno.raw_os_error() as u8, |()| 0);
     let process = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut child)?;
@@ -85,7 +85,7 @@ pub fn overlay(whose: As) -> Result<(), Errno> {
         // By this name the new memory; `/` is still the directory under it.
         overlay::prepare(&[c"/.."], None, whose == As::Caller, MountAttrFlags::empty()).map(drop)
     };
-    attempt(whose, kinds, || {
+    attempt(whose, kinds, &|| {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         made(openat(CWD, c"/", flags, Mode::empty())?).map_err(|fault| fault.errno)
     })
@@ -100,7 +100,7 @@ fn line(id: u32) -> &'static [u8] {
 
 /// Maps the ids of a copy of a mount.
 pub fn id_mapped() -> Result<(), Errno> {
-    in_child(|| {
+    in_child(&|| {
         unshare(Namespaces::MOUNT)?;
         let map = b"0 100000 1000\n";
         let users = id_map::namespace(map, map).map_err(|fault| fault.errno)?;

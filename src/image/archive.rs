@@ -5,6 +5,7 @@ use super::unpack::reader::{CUT_OFF, Reader, Source};
 use super::unpack::{Entry, Failure, Kind};
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::text::{parts, read_at, together};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use rustix::fd::BorrowedFd;
@@ -35,8 +36,12 @@ pub static READ: Operation = Operation { on: Object::Target, ..Operation::new(ra
 /// # Errors
 ///
 /// It is no archive, or it is cut off.
-pub fn members(file: BorrowedFd<'_>, bytes: u64) -> Result<Option<Vec<Member>>, Error<'static>> {
-    let mut members = Vec::new();
+pub fn members(
+    file: BorrowedFd<'_>,
+    bytes: u64,
+) -> Result<Option<&'static [Member]>, Error<'static>> {
+    // They are read from until the program ends.
+    let members: &mut Vec<Member> = Box::leak(Box::default());
     let place = Cell::new(0);
     let mut head = Head { file, place: &place, end: bytes, bytes: Vec::new(), used: 0 };
     let mut reader = Reader::new(&mut head);

@@ -147,18 +147,20 @@ impl Cache {
     /// Where the files of a layer are.
     #[must_use]
     pub fn path_of(&self, layer: &Digest) -> &'static CStr {
-        let mut path = Text::new();
-        path.push_raw(self.path.as_bytes()).push("/layers/").push_raw(layer.hex().as_bytes());
-        path.push("/").push_raw(FILES.to_bytes());
-        path.into_c_str()
+        self.path_in(layer, "/", FILES)
     }
 
     /// Where something of a layer is that is being made.
     #[must_use]
     pub(super) fn path_of_partial(&self, layer: &Digest, name: &CStr) -> &'static CStr {
+        self.path_in(layer, ".partial/", name)
+    }
+
+    #[inline(never)]
+    fn path_in(&self, layer: &Digest, ending: &str, name: &CStr) -> &'static CStr {
         let mut path = Text::new();
         path.push_raw(self.path.as_bytes()).push("/layers/").push_raw(layer.hex().as_bytes());
-        path.push(".partial/").push_raw(name.to_bytes());
+        path.push(ending).push_raw(name.to_bytes());
         path.into_c_str()
     }
 

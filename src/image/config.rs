@@ -32,33 +32,36 @@ const PATH: &CStr = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 /// # Errors
 ///
 /// What cannot be used as it is.
-pub fn read(top: &'static Object<'static>, name: &[u8]) -> Result<Config, Error<'static>> {
+pub fn read(
+    top: &'static Object<'static>,
+    name: &[u8],
+    into: &mut Config,
+) -> Result<(), Error<'static>> {
     let wrong = |why| named(rare!("read the configuration"), name, Why::Text(why));
-    let mut layers = Vec::new();
     for value in list(object(top, "rootfs"), "diff_ids") {
         let digest = as_str(value).and_then(|text| Digest::parse(text.as_bytes()));
-        layers.push(digest.ok_or_else(|| wrong(rare!("a diff_id is no SHA-256")))?);
+        into.layers.push(digest.ok_or_else(|| wrong(rare!("a diff_id is no SHA-256")))?);
     }
     let config = object(top, "config");
     let strings = |name| strings(texts(config, name)).ok_or_else(|| wrong(NUL));
     let string = |name| keep(text(config, name)).ok_or_else(|| wrong(NUL));
     let is_said = |text: &&'static CStr| !text.is_empty();
     let stop_signal = string("StopSignal")?;
-    let mut defaults = Defaults {
-        entrypoint: strings("Entrypoint")?,
-        command: strings("Cmd")?,
-        environment: environment::apply(&[], Vec::new(), &strings("Env")?),
-        working_directory: Some(string("WorkingDir")?).filter(is_said),
-        stop_signal: signal(stop_signal.to_bytes()),
-    };
+    let defaults = &mut into.defaults;
+    defaults.entrypoint = strings("Entrypoint")?;
+    defaults.command = strings("Cmd")?;
+    defaults.environment = environment::apply(&[], Vec::new(), &strings("Env")?);
+    defaults.working_directory = Some(string("WorkingDir")?).filter(is_said);
+    defaults.stop_signal = signal(stop_signal.to_bytes());
     if is_said(&stop_signal) && defaults.stop_signal.is_none() {
         return Err(wrong(rare!("its StopSignal is no signal")));
     }
     if environment::value(&defaults.environment, b"PATH").is_none() {
         defaults.environment.push(PATH);
     }
-    let user = Some(string("User")?).filter(is_said);
-    Ok(Config { defaults, user, platform: Platform::of(top), layers })
+    into.user = Some(string("User")?).filter(is_said);
+    into.platform = Platform::of(top);
+    Ok(())
 }
 
 const NUL: Rare = rare!("there is a NUL in a text of it");
@@ -80,7 +83,9 @@ mod tests {
     fn config(text: &'static str) -> Result<Config, String> {
         let value = Box::leak(Box::new(json::parse(text.as_bytes(), rare!("read")).unwrap()));
         let error = |error: Error<'_>| String::from_utf8_lossy(error.render().as_bytes()).into();
-        read(json::as_object(Some(value)), b"config").map_err(error)
+        let mut config = Config::default();
+        let read = read(json::as_object(Some(value)), b"config", &mut config);
+        read.map(|()| config).map_err(error)
     }
 
     #[test]

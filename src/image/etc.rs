@@ -14,7 +14,7 @@ const BYTES_MAX: usize = 4 << 20;
 
 /// Reads `/etc/NAME` as a program in the root would see it; None if it is not there, or no file.
 #[must_use]
-pub fn read(layers: &Layers<'_>, name: &CStr) -> Option<Vec<u8>> {
+pub fn read(layers: &Layers<'_>, name: &CStr) -> Option<&'static [u8]> {
     let mut path = Text::new();
     path.push("etc/").push_raw(name.to_bytes());
     let path = path.into_c_str();
@@ -38,7 +38,7 @@ pub fn read(layers: &Layers<'_>, name: &CStr) -> Option<Vec<u8>> {
 }
 
 /// What is in it, if it is a file; a device or a pipe is not opened.
-fn content(found: &OwnedFd) -> Option<Vec<u8>> {
+fn content(found: &OwnedFd) -> Option<&'static [u8]> {
     if FileType::from_raw_mode(fstat(found).ok()?.st_mode) != FileType::RegularFile {
         return None;
     }
@@ -50,7 +50,7 @@ fn content(found: &OwnedFd) -> Option<Vec<u8>> {
     let mut piece = [0; 4096];
     loop {
         match retry_on_intr(|| read_piece(&file, &mut piece)).ok()? {
-            0 => return Some(content),
+            0 => return Some(content.leak()),
             _ if content.len() > BYTES_MAX => return None,
             length => content.extend_from_slice(piece.get(..length)?),
         }

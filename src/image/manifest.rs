@@ -40,7 +40,7 @@ pub struct Layer {
 
 /// One of the images in a file.
 struct Candidate {
-    names: Vec<&'static str>,
+    names: &'static [&'static str],
     platform: Platform<'static>,
     what: What,
 }
@@ -57,7 +57,8 @@ enum What {
 /// # Errors
 ///
 /// That there is none, or several; what is missing or wrong in the file.
-pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a>> {
+pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<&'static mut Image, Error<'a>> {
+    let image: &mut Image = kept();
     let typed =
         wanted.platform.map_or(Some(Platform::HERE), |typed| Platform::parse(typed.to_bytes()));
     let Some(platform) = typed else {
@@ -67,15 +68,15 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
     };
     if store.root().is_some() {
         let content = None;
-        let whole = Layer { name: b"", digest: None, content };
-        return Ok(Image { layers: [whole].into(), ..Image::default() });
+        image.layers.push(Layer { name: b"", digest: None, content });
+        return Ok(image);
     }
     let candidates = candidates(store, wanted.file.to_bytes())?;
-    let chosen = choose(&candidates, wanted, &platform)?;
-    let image = match chosen.what {
-        What::Oci(digest) => read_oci(store, digest)?,
-        What::Docker(entry) => read_docker(store, entry)?,
-    };
+    let chosen = choose(candidates, wanted, &platform)?;
+    match chosen.what {
+        What::Oci(digest) => read_oci(store, digest, image)?,
+        What::Docker(entry) => read_docker(store, entry, image)?,
+    }
     let is_said = !image.config.platform.is_unknown();
     if wanted.platform.is_some() && is_said && !image.config.platform.is(&platform) {
         let mut hint = Text::new();
@@ -91,11 +92,11 @@ pub fn read<'a>(store: &Store, wanted: &ImageFile<'a>) -> Result<Image, Error<'a
 }
 
 /// All images in the file.
-fn candidates<'a>(store: &Store, file: &'a [u8]) -> Result<Vec<Candidate>, Error<'a>> {
-    let mut found = Vec::new();
+fn candidates<'a>(store: &Store, file: &'a [u8]) -> Result<&'static [Candidate], Error<'a>> {
+    let found: &mut Vec<Candidate> = kept();
     if store.find(OCI_LAYOUT)?.is_some() {
         let index = load(store, OCI_INDEX, None)?;
-        add_index(store, index, &[], DEPTH_MAX, &mut found)?;
+        add_index(store, index, &[], DEPTH_MAX, found)?;
     } else {
         if store.find(DOCKER_MANIFEST)?.is_none() {
             let why = rare!("it has neither oci-layout nor manifest.json, and so is no image");
@@ -108,7 +109,7 @@ fn candidates<'a>(store: &Store, file: &'a [u8]) -> Result<Vec<Candidate>, Error
         };
         for entry in entries {
             let entry = as_object(Some(entry));
-            let names = texts(entry, "RepoTags");
+            let names = texts(entry, "RepoTags").leak();
             found.push(Candidate {
                 names,
                 platform: Platform::default(),
@@ -117,7 +118,7 @@ fn candidates<'a>(store: &Store, file: &'a [u8]) -> Result<Vec<Candidate>, Error
         }
         // Docker's list says nothing of platforms; where it matters, the images do.
         if found.len() > 1 {
-            for candidate in &mut found {
+            for candidate in &mut *found {
                 if let What::Docker(entry) = candidate.what {
                     let name = text_of(entry, "Config");
                     candidate.platform = Platform::of(load(store, name, None)?);
@@ -143,7 +144,8 @@ fn add_index(
     for entry in list(index, "manifests") {
         let entry = as_object(Some(entry));
         let annotations = object(entry, "annotations");
-        let mut names = above.to_vec();
+        let names: &mut Vec<&str> = kept();
+        names.extend_from_slice(above);
         for name in ["org.opencontainers.image.ref.name", "io.containerd.image.name"] {
             names.extend(json::get(annotations, name).and_then(as_str));
         }
@@ -166,7 +168,7 @@ fn add_index(
                     ));
                 }
                 let inner = load(store, blob_name(&digest), Some(digest))?;
-                add_index(store, inner, &names, depth - 1, found)?;
+                add_index(store, inner, names, depth - 1, found)?;
             }
             ""
             | "application/vnd.oci.image.manifest.v1+json"
@@ -257,7 +259,7 @@ fn absent<'a>(wanted: &ImageFile<'a>, why: Rare, candidates: &[Candidate], say: 
         Say::Nothing => {}
         Say::Names => {
             hint.say(rare!("--tag names one:"));
-            for name in candidates.iter().flat_map(|candidate| &candidate.names) {
+            for name in candidates.iter().flat_map(|candidate| candidate.names) {
                 hint.push(" ").push_name(name.as_bytes());
             }
         }
@@ -271,7 +273,7 @@ fn absent<'a>(wanted: &ImageFile<'a>, why: Rare, candidates: &[Candidate], say: 
     Error::new(rare!("image"), wanted.file.to_bytes(), Why::Text(why), hint.leak(), status::FAILED)
 }
 
-fn read_oci(store: &Store, digest: Digest) -> Result<Image, Error<'static>> {
+fn read_oci(store: &Store, digest: Digest, image: &mut Image) -> Result<(), Error<'static>> {
     let name = blob_name(&digest);
     let manifest = load(store, name, Some(digest))?;
     let config = object(manifest, "config");
@@ -289,28 +291,30 @@ fn read_oci(store: &Store, digest: Digest) -> Result<Image, Error<'static>> {
     }
     let digest = digest_of(config)?;
     let config = blob_name(&digest);
-    let config = config::read(load(store, config, Some(digest))?, config)?;
-    let mut layers = Vec::new();
+    config::read(load(store, config, Some(digest))?, config, &mut image.config)?;
     for (index, layer) in list(manifest, "layers").iter().enumerate() {
         let digest = digest_of(as_object(Some(layer)))?;
-        let content = config.layers.get(index).copied();
-        layers.push(Layer { name: blob_name(&digest), digest: Some(digest), content });
+        let content = image.config.layers.get(index).copied();
+        image.layers.push(Layer { name: blob_name(&digest), digest: Some(digest), content });
     }
-    Ok(Image { config, layers })
+    Ok(())
 }
 
-fn read_docker(store: &Store, entry: &'static Object<'static>) -> Result<Image, Error<'static>> {
+fn read_docker(
+    store: &Store,
+    entry: &'static Object<'static>,
+    image: &mut Image,
+) -> Result<(), Error<'static>> {
     let name = text_of(entry, "Config");
     // It is called after its digest.
     let base = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let digest = Digest::from_hex(base.strip_suffix(b".json").unwrap_or(base));
-    let config = config::read(load(store, name, digest)?, name)?;
-    let mut layers = Vec::new();
+    config::read(load(store, name, digest)?, name, &mut image.config)?;
     for (index, name) in texts(entry, "Layers").into_iter().enumerate() {
-        let content = config.layers.get(index).copied();
-        layers.push(Layer { name: name.as_bytes(), digest: None, content });
+        let content = image.config.layers.get(index).copied();
+        image.layers.push(Layer { name: name.as_bytes(), digest: None, content });
     }
-    Ok(Image { config, layers })
+    Ok(())
 }
 
 fn text_of(entry: &'static Object<'static>, name: &str) -> &'static [u8] {
@@ -347,6 +351,10 @@ fn load(
 }
 
 /// What is read from an image is needed until the program ends, as the command line is.
+fn kept<T: Default>() -> &'static mut T {
+    Box::leak(Box::default())
+}
+
 fn value(text: &'static [u8]) -> Result<&'static Value<'static>, Error<'static>> {
     Ok(Box::leak(Box::new(json::parse(text, rare!("read the image,"))?)))
 }

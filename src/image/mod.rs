@@ -30,7 +30,7 @@ use cache::Cache;
 use config::Config;
 use core::ffi::CStr;
 use digest::Digest;
-use manifest::Layer;
+use manifest::{Image, Layer};
 use over::Over;
 use progress::Progress;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -46,10 +46,10 @@ const ROOT_MODE: Mode = Mode::from_raw_mode(0o755);
 pub struct Opened {
     store: Store,
     /// What it says about itself.
-    pub config: Config,
+    pub config: &'static mut Config,
     /// What stands for each layer and those below it, the lowest first.
-    pub layers: Vec<Digest>,
-    parts: Vec<Layer>,
+    pub layers: &'static [Digest],
+    parts: &'static [Layer],
 }
 
 /// Opens an image file, and finds the image in it that is meant.
@@ -59,13 +59,13 @@ pub struct Opened {
 /// Those of [`Store::open`] and [`manifest::read`].
 pub fn open<'a>(wanted: &ImageFile<'a>) -> Result<Opened, Error<'a>> {
     let store = Store::open(wanted.file)?;
-    let image = manifest::read(&store, wanted)?;
+    let Image { config, layers: parts } = manifest::read(&store, wanted)?;
     let mut layers = Vec::new();
-    for layer in &image.layers {
+    for layer in &*parts {
         let own = layer.content.unwrap_or_else(|| store.identity());
         layers.push(layers.last().map_or(own, |below: &Digest| below.chained(&own)));
     }
-    Ok(Opened { store, config: image.config, layers, parts: image.layers })
+    Ok(Opened { store, config, layers: layers.leak(), parts })
 }
 
 impl Opened {
@@ -90,7 +90,7 @@ impl Opened {
     /// Those of [`Cache::hold`].
     pub fn hold(&self, cache: &Cache) -> Result<Option<Vec<OwnedFd>>, Error<'static>> {
         let mut held = Vec::new();
-        for layer in &self.layers {
+        for layer in self.layers {
             match cache.hold(layer)? {
                 Some(entry) => held.push(entry),
                 None => return Ok(None),
@@ -115,7 +115,7 @@ impl Opened {
         let mut below: Vec<&CStr> = Vec::new();
         // So that nobody removes what is built upon.
         let mut held = Vec::new();
-        for (layer, part) in self.layers.iter().zip(&self.parts) {
+        for (layer, part) in self.layers.iter().zip(self.parts) {
             cache.make(layer, &mut |folder| {
                 let mut unpack = |folder: BorrowedFd<'_>, form| {
                     self.unpack(part, Destination { folder, form, owners }, &mut spent, is_quiet)
@@ -149,7 +149,7 @@ impl Opened {
     ) -> Result<(), Error<'static>> {
         cache::said(chmodat(folder, c".", ROOT_MODE, AtFlags::empty()), &SET, c"/")?;
         let mut spent = Limits::DEFAULT;
-        for part in &self.parts {
+        for part in self.parts {
             let into = Destination { folder, form: Form::Tree, owners };
             self.unpack(part, into, &mut spent, is_quiet)?;
         }

@@ -2,7 +2,7 @@
 //! OCI image specification, "Platform".
 
 use crate::json::{Object, text};
-use crate::text::{Text, parts};
+use crate::text::{Text, parts, word};
 
 /// What an image says about its machine; what it does not say is empty.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -34,10 +34,10 @@ impl<'a> Platform<'a> {
             None => (&b"linux"[..], first),
         };
         let variant = fields.next().unwrap_or_default();
-        let architecture = match architecture {
-            b"x86_64" => b"amd64",
-            b"aarch64" => b"arm64",
-            other => other,
+        let architecture = match word(architecture) {
+            "x86_64" => b"amd64",
+            "aarch64" => b"arm64",
+            _ => architecture,
         };
         let is_whole = !os.is_empty() && !architecture.is_empty() && fields.next().is_none();
         is_whole.then_some(Self { os, architecture, variant })
@@ -53,7 +53,7 @@ impl<'a> Platform<'a> {
     /// Whether nothing is said.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        let is_unknown = |name: &[u8]| matches!(name, b"" | b"unknown");
+        let is_unknown = |name: &[u8]| name.is_empty() || name == b"unknown";
         is_unknown(self.os) && is_unknown(self.architecture)
     }
 

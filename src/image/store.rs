@@ -22,7 +22,7 @@ pub struct Store {
 
 enum Form {
     Folder,
-    Archive(Vec<Member>),
+    Archive(&'static [Member]),
     /// An archive that holds no image but a root filesystem, perhaps compressed.
     Root,
 }

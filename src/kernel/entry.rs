@@ -8,7 +8,7 @@ use super::inside::{self, MountPoint};
 use super::mounts::{ATTACH, MAKE_POINT, Name, attach, remount_read_only};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::mounts::{Change, Reach, change};
-use crate::text::parts;
+use crate::text::{parts, word};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::fstat;
@@ -193,7 +193,7 @@ fn mount_file_system(
     entry: &Entry<'_>,
     target: &CStr,
 ) -> Result<OwnedFd, Fault> {
-    let onto = if matches!(entry.kind.to_bytes(), b"proc" | b"sysfs") {
+    let onto = if matches!(word(entry.kind.to_bytes()), "proc" | "sysfs") {
         inside::open_or_make_plainly(root, target).doing(&MAKE_REAL)?
     } else {
         inside::open_or_make(root, target, MountPoint::Directory).doing(&MAKE_POINT)?
@@ -252,9 +252,9 @@ fn propagate(made: &OwnedFd, entry: &Entry<'_>) -> Result<(), Errno> {
 /// In a user namespace the kernel makes these only together with the namespace that they show. Then what
 /// the host has is shown, with no more rights.
 fn show_hosts(entry: &Entry<'_>, onto: &OwnedFd) -> Result<OwnedFd, Fault> {
-    let (source, reach) = match entry.kind.to_bytes() {
-        b"sysfs" => (c"/sys", Reach::Tree),
-        b"mqueue" => (c"/dev/mqueue", Reach::Mount),
+    let (source, reach) = match word(entry.kind.to_bytes()) {
+        "sysfs" => (c"/sys", Reach::Tree),
+        "mqueue" => (c"/dev/mqueue", Reach::Mount),
         _ => return Err(Errno::PERM).doing(&MAKE),
     };
     let shown = Entry {

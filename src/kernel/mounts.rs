@@ -223,11 +223,7 @@ impl<const BYTES: usize> Name<BYTES> {
     }
 
     pub fn push(&mut self, part: &[u8]) -> &mut Self {
-        let end = self.length + part.len();
-        if let Some(place) = self.bytes.get_mut(self.length..end) {
-            place.copy_from_slice(part);
-        }
-        self.length = end;
+        self.length = put(&mut self.bytes, self.length, part);
         self
     }
 
@@ -255,6 +251,16 @@ impl<const BYTES: usize> Name<BYTES> {
         let whole = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
         CStr::from_bytes_with_nul(whole).map_err(|_| Errno::INVAL)
     }
+}
+
+/// Puts a part to its place, if there is one; where it ends.
+#[inline(never)]
+fn put(bytes: &mut [u8], start: usize, part: &[u8]) -> usize {
+    let end = start + part.len();
+    if let Some(place) = bytes.get_mut(start..end) {
+        place.copy_from_slice(part);
+    }
+    end
 }
 
 /// The name of an open file in /proc, for calls that take only names; proc(5), `/proc/pid/fd`.

@@ -57,6 +57,12 @@ impl Message {
         let start = self.length;
         self.add(&[0; 4]);
         inner(self);
+        self.end(start, kind)
+    }
+
+    /// Says of what was added from `start` on that it is an attribute.
+    #[inline(never)]
+    fn end(&mut self, start: usize, kind: u16) -> &mut Self {
         let length = (self.length - start) as u16;
         self.set(start, &length.to_ne_bytes());
         self.set(start + 2, &kind.to_ne_bytes());
@@ -66,12 +72,14 @@ impl Message {
     }
 
     /// Adds bytes as they are.
+    #[inline(never)]
     pub fn add(&mut self, value: &[u8]) {
         let start = self.length;
         self.length += value.len();
         self.set(start, value);
     }
 
+    #[inline(never)]
     fn set(&mut self, start: usize, value: &[u8]) {
         match self.bytes.get_mut(start..start + value.len()) {
             Some(place) => place.copy_from_slice(value),

@@ -43,15 +43,15 @@ pub fn prepare<'a>(
     wanted: Wanted<'a>,
     variables: &[&'a CStr],
     caller: Caller,
-) -> Result<(&'a mut Container<'a>, Purpose, Used), Error<'a>> {
-    let mut opened = image::open(&wanted.image)?;
+) -> Result<(&'a mut Container<'a>, Purpose, Box<Used>), Error<'a>> {
+    let opened = image::open(&wanted.image)?;
     let (is_quiet, kept) = (wanted.is_quiet(), wanted.keep());
     let user = wanted.user().or(opened.config.user);
     let defaults = core::mem::take(&mut opened.config.defaults);
     let (container, purpose) = wanted.container(defaults)?;
     let Files { cache: whose, ids } = files_of(&mut container.isolation, caller)?;
     let cache = Cache::open(variables, caller, &whose)?;
-    let mut taken = Used { held: Vec::new(), tree: None, cache, ids };
+    let mut taken = Box::new(Used { held: Vec::new(), tree: None, cache, ids });
     let may_be_stacked = opened.layers.len() <= LAYERS_MAX;
     if may_be_stacked {
         taken.held = opened.hold(&taken.cache)?.unwrap_or_default();
@@ -101,7 +101,7 @@ impl Used {
         if purpose == Purpose::Run {
             let top = lower.first().copied().unwrap_or_default();
             worker::run(self.ids, &mut || {
-                cache.make_kept(name, &opened.layers, &mut |entry| make_upper(entry, top))
+                cache.make_kept(name, opened.layers, &mut |entry| make_upper(entry, top))
             })?;
             self.held.push(cache.hold_kept(name)?);
         }
@@ -120,7 +120,7 @@ impl Used {
         let path = if let Some(name) = kept {
             worker::run(self.ids, &mut || {
                 let mut fill = |entry: &OwnedFd| whole::fill(entry, opened, owners, is_quiet);
-                cache.make_kept(name, &opened.layers, &mut fill)
+                cache.make_kept(name, opened.layers, &mut fill)
             })?;
             self.held.push(cache.hold_kept(name)?);
             cache.files_of_kept(name)
@@ -235,10 +235,10 @@ fn set_user<'a>(
         return Ok(());
     }
     let read = |name| image::etc::read(layers, name).unwrap_or_default();
-    let passwd = &*Box::leak(read(c"passwd").into_boxed_slice());
-    let group = if typed.is_some() { read(c"group") } else { Vec::new() };
+    let passwd = read(c"passwd");
+    let group = if typed.is_some() { read(c"group") } else { b"" };
     let name = typed.map_or(&b"0"[..], CStr::to_bytes);
-    let found = users::find(name, passwd, &group)?;
+    let found = users::find(name, passwd, group)?;
     let process = &mut container.process;
     if typed.is_some() {
         process.user = Some(found.user);

@@ -183,7 +183,7 @@ impl<'a> Closure<'a> {
     fn load(
         &mut self,
         path: &'static [u8],
-        object: Object,
+        object: &'static Object,
         missing: Missing,
     ) -> Result<(), Error<'static>> {
         let mut libc = Libc::Glibc;
@@ -224,15 +224,13 @@ impl Loading<'_> {
     /// Adds the libraries, breadth first, as they are loaded.
     fn run(mut self, tree: &mut Folder) -> Result<(), Error<'static>> {
         let mut place = 0;
-        while let Some(Loaded { object, .. }) = self.loaded.get_mut(place) {
-            let mut needed = core::mem::take(&mut object.needed);
-            let mut missing = self.missing;
-            if object.name == Some(b"libc.so.6") {
-                // Beside these it needs nothing but its loader.
-                needed.extend(parts(OF_GLIBC, b' '));
-                missing = Missing::Skip;
-            }
-            for name in needed {
+        while let Some(Loaded { object, .. }) = self.loaded.get(place) {
+            let is_glibc = object.name == Some(b"libc.so.6");
+            // Beside these it needs nothing but its loader.
+            let missing = if is_glibc { Missing::Skip } else { self.missing };
+            let further = if is_glibc { OF_GLIBC } else { b"" };
+            let further = parts(further, b' ').filter(|name| !name.is_empty());
+            for name in object.needed.iter().copied().chain(further) {
                 self.add_library(tree, name, place, missing)?;
             }
             place += 1;
@@ -259,7 +257,7 @@ impl Loading<'_> {
                 _ => Ok(()),
             };
         };
-        let Found { path, object, noted_in } = found;
+        let Found { path, object, noted_in } = *found;
         add(tree, path)?;
         if let Some(noted_in) = noted_in {
             add(tree, noted_in)?;
@@ -296,7 +294,7 @@ fn absolute(path: &[u8]) -> &'static [u8] {
     }
 }
 
-fn read(path: &[u8]) -> Result<(OwnedFd, Option<Object>), Error<'static>> {
+fn read(path: &[u8]) -> Result<(OwnedFd, Option<&'static Object>), Error<'static>> {
     let file = open(path).map_err(|errno| failed(rare!("open"), path, Why::Errno(errno)))?;
     match elf::read(&file) {
         Ok(object) => Ok((file, object)),

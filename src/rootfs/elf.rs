@@ -4,6 +4,7 @@
 use crate::error::Why;
 use crate::kernel::program::number_at;
 use crate::text::read_at;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use elf::abi::{
     DF_1_NODEFLIB, DT_FLAGS_1, DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ,
@@ -87,7 +88,7 @@ const HEADER_BYTES: usize = 64;
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn read(file: &dyn Source) -> Result<Option<Object>, Why<'static>> {
+pub fn read(file: &dyn Source) -> Result<Option<&'static Object>, Why<'static>> {
     let mut head = [0; HEAD_BYTES];
     let length = file.read_at(&mut head, 0).map_err(Why::Errno)?;
     let head = head.get(..length).unwrap_or_default();
@@ -108,8 +109,9 @@ impl From<ParseError> for Broken {
 
 const BROKEN: Broken = Broken(Why::Text(rare!("the ELF file is damaged")));
 
-fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
-    let mut object = Object {
+fn parse(file: &dyn Source, head: &[u8]) -> Result<&'static Object, Broken> {
+    // It is known until the root is made.
+    let object = Box::leak(Box::new(Object {
         machine: EM_NONE,
         interpreter: None,
         needed: Vec::new(),
@@ -117,7 +119,7 @@ fn parse(file: &dyn Source, head: &[u8]) -> Result<Object, Broken> {
         rpath: None,
         runpath: None,
         no_default_folders: false,
-    };
+    }));
     let identity = head.get(offset::CLASS..offset::VERSION).ok_or(BROKEN)?;
     if identity != [ELFCLASS64, ELFDATA2LSB] {
         return Ok(object);
@@ -264,7 +266,7 @@ mod tests {
         let object = read(&&*bytes).unwrap().expect("a test is a dynamic program");
         let interpreter = String::from_utf8(object.interpreter.unwrap().to_vec()).unwrap();
         assert!(interpreter.contains("/ld-linux"), "{interpreter}");
-        assert!(names(&object).contains(&"libc.so.6"), "{:?}", names(&object));
+        assert!(names(object).contains(&"libc.so.6"), "{:?}", names(object));
         assert_eq!(
             object.machine,
             if cfg!(target_arch = "x86_64") { EM_X86_64 } else { EM_AARCH64 }

@@ -13,6 +13,7 @@ use crate::kernel::settings::read_file;
 use crate::sys::processor;
 use crate::text::{cut, parts, together};
 use ::elf::abi::{EM_AARCH64, EM_X86_64};
+use alloc::boxed::Box;
 use core::cell::OnceCell;
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
@@ -33,7 +34,7 @@ pub struct Loaded {
     /// Its path, as the loader found it.
     pub path: &'static [u8],
     /// What it asks for.
-    pub object: Object,
+    pub object: &'static Object,
     /// Which one it was loaded for; none for a program.
     pub loader: Option<usize>,
 }
@@ -43,7 +44,7 @@ pub struct Found {
     /// Where.
     pub path: &'static [u8],
     /// What it asks for itself.
-    pub object: Object,
+    pub object: &'static Object,
     /// The file without which the loader would not find it.
     pub noted_in: Option<&'static [u8]>,
 }
@@ -88,7 +89,7 @@ pub struct System {
     level: OnceCell<u8>,
 }
 
-type Answer = Result<Option<Found>, Error<'static>>;
+type Answer = Result<Option<&'static mut Found>, Error<'static>>;
 
 /// A search for the libraries of one program.
 pub struct Search<'a> {
@@ -192,7 +193,8 @@ impl<'a> Search<'a> {
         };
         for line in parts(list, b'\n') {
             if let Some(found) = self.in_list(line, b"", name)? {
-                return Ok(Some(Found { noted_in: Some(file), ..found }));
+                found.noted_in = Some(file);
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -228,7 +230,7 @@ impl<'a> Search<'a> {
         let Ok(file) = open(path) else { return Ok(None) };
         match elf::read(&file) {
             Ok(Some(object)) if object.machine == self.abi.machine => {
-                Ok(Some(Found { path, object, noted_in: None }))
+                Ok(Some(Box::leak(Box::new(Found { path, object, noted_in: None }))))
             }
             Ok(_) | Err(Why::Errno(_)) => Ok(None),
             Err(why) => Err(damaged(path, why)),

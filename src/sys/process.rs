@@ -89,17 +89,36 @@ pub fn clone<Child: FnMut() -> u8>(
         let child = unsafe { &mut *child.cast::<Child>() };
         exit(child())
     }
+    let child: *mut Child = child;
+    // SAFETY: `enter` is told of a `Child`, which is borrowed until the child has left it, or has
+    // its own.
+    unsafe { enter_in_child(stack, memory, namespaces, enter::<Child>, child.cast()) }
+}
+
+/// Clones a child, whatever it does.
+///
+/// # Safety
+///
+/// `enter` may be called with `child` as long as this function does not return, or in a process
+/// that has a copy of all memory.
+#[inline(never)]
+unsafe fn enter_in_child(
+    stack: &mut Stack,
+    memory: Memory,
+    namespaces: Namespaces,
+    enter: unsafe extern "C" fn(*mut c_void) -> !,
+    child: *mut c_void,
+) -> Result<Pid, Errno> {
     let sharing = match memory {
         Memory::Shared => CLONE_VM | CLONE_VFORK,
         Memory::Copied => 0,
         Memory::ForParent => CLONE_PARENT,
     };
     let flags = namespaces.at_clone() | sharing | SIGCHLD;
-    let child: *mut Child = child;
     // SAFETY: the mapping is page-aligned and nobody else uses it while it is borrowed; with
     // CLONE_VFORK this function does not return before the child has left it, and without CLONE_VM
     // the child has its own.
-    let pid = unsafe { architecture::clone(flags, stack.top(), enter::<Child>, child.cast()) };
+    let pid = unsafe { architecture::clone(flags, stack.top(), enter, child) };
     let pid = i32::try_from(checked(pid)?).map_err(|_| Errno::OVERFLOW)?;
     Pid::from_raw(pid).ok_or(Errno::SRCH)
 }

@@ -2,7 +2,7 @@
 //! specification, "Image Layer Filesystem Changeset", "Whiteouts".
 
 use super::failure::Failure;
-use crate::text::parts;
+use crate::text::{parts, word};
 use alloc::vec::Vec;
 
 /// Where an entry is to be: folders below the root, and the name in the last of them, each ended by
@@ -112,21 +112,24 @@ pub enum Meaning<'a> {
     Nothing,
 }
 
+const NAMELESS: Failure = Failure::Archive(rare!("it deletes what has no name"));
+
 /// Says what a name, with its NUL, stands for.
 ///
 /// # Errors
 ///
 /// It stands for the deletion of something that has no such name.
 pub fn meaning(name: &[u8]) -> Result<Meaning<'_>, Failure> {
-    Ok(match name.strip_prefix(b".wh.") {
-        None => Meaning::File,
-        Some(b"" | b"\0" | b".\0" | b"..\0") => {
-            return Err(Failure::Archive(rare!("it deletes what has no name")));
-        }
-        Some(b".wh..opq\0") => Meaning::Emptied,
-        Some(rest) if rest.starts_with(b".wh.") => Meaning::Nothing,
-        Some(rest) => Meaning::Deleted(rest),
-    })
+    let Some(rest) = name.strip_prefix(b".wh.") else { return Ok(Meaning::File) };
+    if rest.is_empty() {
+        return Err(NAMELESS);
+    }
+    match word(rest) {
+        "\0" | ".\0" | "..\0" => Err(NAMELESS),
+        ".wh..opq\0" => Ok(Meaning::Emptied),
+        _ if rest.starts_with(b".wh.") => Ok(Meaning::Nothing),
+        _ => Ok(Meaning::Deleted(rest)),
+    }
 }
 
 #[cfg(test)]

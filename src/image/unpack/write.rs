@@ -124,20 +124,20 @@ impl Files {
         Ok(())
     }
 
-    /// Makes something new of a name; what is there is removed. Whether something was.
+    /// Makes something new of a name; what is there is removed.
     fn replace<T>(
         &mut self,
         name: &CStr,
-        create: impl Fn(BorrowedFd<'_>) -> Result<T, Errno>,
-    ) -> Result<(T, bool), Failure> {
+        create: &dyn Fn(BorrowedFd<'_>) -> Result<T, Errno>,
+    ) -> Result<T, Failure> {
         let folder = self.folders.last();
         folder.is_changed = true;
         match create(folder.as_fd()) {
             Err(Errno::EXIST) => {
                 whiteouts::remove(folder.as_fd(), name)?;
-                Ok((create(folder.as_fd())?, true))
+                Ok(create(folder.as_fd())?)
             }
-            made => Ok((made?, false)),
+            made => Ok(made?),
         }
     }
 
@@ -149,7 +149,7 @@ impl Files {
         let mode = entry.mode & !SPECIAL | writable;
         let create =
             |folder: BorrowedFd<'_>| openat(folder, name, flags, Mode::from_raw_mode(mode));
-        let (file, _) = self.replace(name, create)?;
+        let file = self.replace(name, &create)?;
         match &entry.sparse {
             None => write_all(&file, reader)?,
             Some(sparse) => {
@@ -189,7 +189,7 @@ impl Files {
             Err(Failure::System(Errno::LOOP | Errno::NOTDIR)) => {
                 let create =
                     |folder: BorrowedFd<'_>| mkdirat(folder, name, Mode::from_raw_mode(bits));
-                self.replace(name, create)?;
+                self.replace(name, &create)?;
                 self.folders.step(name)?;
                 // What it replaces has hidden what is below.
                 self.make_opaque()?;
@@ -251,9 +251,9 @@ impl Files {
         let target = self.target.part(last).to_vec();
         let create =
             |folder: BorrowedFd<'_>| linkat(&from, c_str(&target), folder, name, AtFlags::empty());
-        match self.replace(name, create) {
+        match self.replace(name, &create) {
             Err(Failure::System(Errno::NOENT)) => Err(MISSING),
-            made => made.map(drop),
+            made => made,
         }
     }
 
@@ -263,7 +263,7 @@ impl Files {
             return Err(Failure::Archive(rare!("it is a link to what has no name")));
         }
         target.push(0);
-        self.replace(name, |folder| symlinkat(c_str(&target), folder, name))?;
+        self.replace(name, &|folder| symlinkat(c_str(&target), folder, name))?;
         self.describe(name, entry)
     }
 
@@ -283,7 +283,7 @@ impl Files {
         let made = if is_mark {
             Err(Failure::System(Errno::PERM))
         } else {
-            self.replace(name, |folder| mknodat(folder, name, kind, bits, number))
+            self.replace(name, &|folder| mknodat(folder, name, kind, bits, number))
         };
         match made {
             Err(Failure::System(Errno::PERM)) if kind != FileType::Fifo => {
@@ -291,7 +291,7 @@ impl Files {
                 return Ok(());
             }
             made => made?,
-        };
+        }
         self.describe(name, entry)?;
         if entry.mode & SPECIAL != 0 {
             let whole = Mode::from_raw_mode(entry.mode);
