@@ -55,8 +55,8 @@ impl Bundle {
             },
             created: core::str::from_utf8(timestamp().leak()).unwrap_or_default(),
             owner: runtime.caller.user,
-            cgroup: cgroup.paths(),
-            annotations: config.annotations.clone(),
+            cgroup: cgroup.paths().leak(),
+            annotations: &config.annotations,
             ..State::default()
         };
         Ok((state, cgroup))

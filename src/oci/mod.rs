@@ -176,7 +176,7 @@ impl Runtime<'_> {
 
 /// The cgroup of a container, if it is to have one.
 fn cgroup_of(state: &State) -> Option<Cgroup> {
-    (!state.cgroup.is_empty()).then(|| Cgroup::of(&state.cgroup, state.has_cgroup))
+    (!state.cgroup.is_empty()).then(|| Cgroup::of(state.cgroup, state.has_cgroup))
 }
 
 static HOLD: Operation = Operation::new(rare!("hold signals"));
