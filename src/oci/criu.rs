@@ -33,7 +33,7 @@ pub struct Run {
 
 /// Why an option cannot stand.
 pub fn refused(option: &'static str, why: Rare) -> Error<'static> {
-    Error::new(rare!("option"), option.as_bytes(), Why::Text(why), b"", FAILED)
+    Error::usage(rare!("option"), option.as_bytes(), why, b"")
 }
 
 impl Run {
@@ -52,7 +52,7 @@ impl Run {
                 distributions, and is looked for in PATH"
             )
             .bytes();
-            Error::new(rare!("run"), b"criu", Why::Text(rare!("it is not installed")), hint, FAILED)
+            Error::usage(rare!("run"), b"criu", rare!("it is not installed"), hint)
         })?;
         let images = absolute(typed.value(Name::ImagePath).unwrap_or(c"checkpoint"))?;
         let work = typed.value(Name::WorkPath).map_or(Ok(images), absolute)?;
@@ -237,9 +237,7 @@ pub fn check(config: &Config) -> Result<(), Error<'static>> {
         ),
     ];
     match faults.into_iter().find(|fault| fault.0) {
-        Some((_, on, why)) => {
-            Err(Error::new(rare!("config.json:"), on.as_bytes(), Why::Text(why), b"", FAILED))
-        }
+        Some((_, on, why)) => Err(Error::usage(rare!("config.json:"), on.as_bytes(), why, b"")),
         None => Ok(()),
     }
 }

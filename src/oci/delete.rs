@@ -71,7 +71,7 @@ const WAIT_MS: i64 = 10_000;
 ///
 /// It does not go.
 pub fn end(state: &State, cgroup: Option<&mut Cgroup>) -> Result<(), Error<'static>> {
-    let failed = |errno| Err(errno).doing(&END).map_err(|fault| fault.into_error(b"", b""));
+    let failed = |errno| Err(errno).doing(&END).map_err(Error::from);
     let opened = state.member.open();
     if let Ok(process) = &opened {
         match pidfd_send_signal(process, Signal::KILL) {

@@ -3,7 +3,7 @@
 
 use super::config::{self, Config};
 use super::create::{How, console, listener, tell_process};
-use super::home::{FAILED, Folder, about};
+use super::home::{Folder, about};
 use super::making::listener_words;
 use super::state::{self, State, Status};
 use super::text::{absolute, joined};
@@ -11,7 +11,7 @@ use super::{Runtime, bundle, cgroup_of, create, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Attributes, Container, User, capability, environment, number};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::settings::read_file;
 use crate::launch::relay::Relay;
 use crate::launch::runtime::{self, Attendant, Given};
@@ -73,7 +73,7 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let state = state::of(&folder)?;
     let cgroup = cgroup_of(&state);
     check(runtime, &folder, &state, cgroup.as_ref())?;
-    let process = state.member.open().doing(&ENTER).map_err(|fault| fault.into_error(b"", b""))?;
+    let process = state.member.open().doing(&ENTER)?;
     let config = read(runtime, &folder, &state)?;
     let container = &config.container;
     let how = if runtime.typed.has(Name::Detach) { How::Detached } else { How::Attached };
@@ -122,7 +122,7 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         Some(ours) => Relay::receive(ours).run(program, None),
         None => runtime::until_end(program),
     };
-    ended.doing(&WAIT).map_err(|fault| fault.into_error(b"", b""))
+    ended.doing(&WAIT).map_err(Error::from)
 }
 
 fn check(
@@ -160,7 +160,7 @@ fn read(
     if let Some(file) = typed.value(Name::Process) {
         let file = absolute(file)?;
         let bytes = read_file(file).doing(&READ);
-        let bytes = bytes.map_err(|fault| fault.into_error(file.to_bytes(), b""))?;
+        let bytes = bytes.on(file)?;
         config::replace_process(bytes, &mut config.container)?;
     } else {
         let words = typed.words.get(1..).unwrap_or_default();
@@ -183,7 +183,7 @@ fn change(runtime: &Runtime<'_>, container: &mut Container<'static>) -> Result<(
     let refused = |option: &'static str, value: &CStr, why| {
         let mut on = Text::new();
         on.push(option).push(" '").push_name(value.to_bytes()).push("'");
-        Error::new(rare!("option"), on.leak(), Why::Text(why), b"", FAILED)
+        Error::usage(rare!("option"), on.leak(), why, b"")
     };
     if typed.has(Name::Tty) {
         process.terminal = true;

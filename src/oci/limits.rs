@@ -1,13 +1,13 @@
 //! `pause`, `resume` and `update`: a container's cgroup, while it runs.
 
 use super::config;
-use super::home::{FAILED, Folder, about};
+use super::home::{Folder, about};
 use super::state::{self, State, Status};
 use super::{Runtime, cgroup_of};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::resctrl;
 use crate::kernel::settings::{read_file, read_whole};
 use crate::sys::files::standard_input;
@@ -85,8 +85,8 @@ fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> 
         let line = runtime.typed.value(Name::Limit(place)).filter(|line| !line.is_empty());
         if let Some(line) = line.filter(|line| place == 15 && !config::is_bandwidth(line)) {
             let on = super::text::joined(&[line.to_bytes()]).to_bytes();
-            let why = Why::Text(rare!("it is to begin with MB: and be one line"));
-            return Err(Error::new(rare!("limit"), on, why, b"", FAILED));
+            let why = rare!("it is to begin with MB: and be one line");
+            return Err(Error::usage(rare!("limit"), on, why, b""));
         }
         lines.extend(line);
     }
@@ -100,9 +100,9 @@ fn share(
     state: &State,
     schemata: &[&CStr],
 ) -> Result<(), Error<'static>> {
-    let root = resctrl::open().map_err(|fault| fault.into_error(b"", b""))?;
+    let root = resctrl::open()?;
     let bytes = folder.read(c"config.json").doing(&READ);
-    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
+    let bytes = bytes.on(c"config.json")?;
     let wanted = &config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
     let Some(wanted) = wanted else {
         return Err(about(
@@ -111,7 +111,7 @@ fn share(
         ));
     };
     let name = wanted.class.unwrap_or(folder.id);
-    resctrl::change(&root, name, schemata).map_err(|fault| fault.into_error(name.to_bytes(), b""))
+    resctrl::change(&root, name, schemata).on(name)
 }
 
 /// The limits that options name.
@@ -123,7 +123,7 @@ fn typed(runtime: &Runtime<'_>) -> Result<Resources<'static>, Error<'static>> {
         let text = value.to_bytes();
         let refused = |why| {
             let on = super::text::joined(&[text]).to_bytes();
-            Error::new(rare!("limit"), on, Why::Text(why), b"", FAILED)
+            Error::usage(rare!("limit"), on, why, b"")
         };
         let signed = || signed(text).ok_or_else(|| refused(rare!("it is not a number")));
         let unsigned =

@@ -32,7 +32,7 @@ mod time;
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::{Command, Name, Typed};
 use crate::container::number;
-use crate::error::{Doing, Error, Operation, Why};
+use crate::error::{Doing, Error, Operation};
 use crate::kernel::caller::Caller;
 use crate::launch::relay;
 use crate::sys::files::{is_open, standard_output};
@@ -41,7 +41,7 @@ use crate::text::Text;
 use config::Config;
 use core::ffi::CStr;
 use create::How;
-use home::{FAILED, Home};
+use home::Home;
 use state::State;
 
 /// What every command works with.
@@ -88,7 +88,7 @@ fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'st
     let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)
         && !typed.has(Name::Detach);
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
-    let signals = hold(held).doing(&HOLD).map_err(|fault| fault.into_error(b"", b""))?;
+    let signals = hold(held).doing(&HOLD)?;
     let runtime = &Runtime { typed, home, caller, variables, has_cgroups, preserved, signals };
     match command {
         Command::Create => create::create(runtime, How::Created),
@@ -118,8 +118,8 @@ fn preserved(typed: &Typed<'_>) -> Result<u32, Error<'static>> {
     let count =
         number(value.to_bytes()).filter(|count| (3..3 + (*count).min(1 << 20)).all(is_open));
     count.ok_or_else(|| {
-        let why = Why::Text(rare!("it is not a number, or not as many are open"));
-        Error::new(rare!("option"), b"--preserve-fds", why, b"", FAILED)
+        let why = rare!("it is not a number, or not as many are open");
+        Error::usage(rare!("option"), b"--preserve-fds", why, b"")
     })
 }
 
@@ -128,12 +128,11 @@ fn has_cgroups(typed: &Typed<'_>) -> Result<bool, Error<'static>> {
     let format = typed.value(Name::LogFormat).map_or(&b"text"[..], CStr::to_bytes);
     if !matches!(format, b"text" | b"json") {
         let on = text::joined(&[b"--log-format ", format]).to_bytes();
-        return Err(Error::new(
+        return Err(Error::usage(
             rare!("option"),
             on,
-            Why::Text(rare!("there is none such")),
+            rare!("there is none such"),
             rare!("text or json").bytes(),
-            FAILED,
         ));
     }
     let manager = typed.value(Name::CgroupManager).map_or(&b"cgroupfs"[..], CStr::to_bytes);
@@ -143,20 +142,19 @@ fn has_cgroups(typed: &Typed<'_>) -> Result<bool, Error<'static>> {
             "have the engine use cgroupfs: podman --cgroup-manager cgroupfs, SystemdCgroup = false"
         )
         .bytes();
-        let why = Why::Text(rare!("cgroups by systemd are not supported yet"));
-        return Err(Error::new(rare!("option"), b"--systemd-cgroup", why, hint, FAILED));
+        let why = rare!("cgroups by systemd are not supported yet");
+        return Err(Error::usage(rare!("option"), b"--systemd-cgroup", why, hint));
     }
     match manager {
         b"cgroupfs" => Ok(true),
         b"disabled" => Ok(false),
         _ => {
-            let why = Why::Text(rare!("there is no such manager"));
-            Err(Error::new(
+            let why = rare!("there is no such manager");
+            Err(Error::usage(
                 rare!("option"),
                 b"--cgroup-manager",
                 why,
                 rare!("cgroupfs or disabled").bytes(),
-                FAILED,
             ))
         }
     }
@@ -184,5 +182,5 @@ static PRINT: Operation = Operation::new(rare!("write to standard output"));
 
 fn print(text: &Text) -> Result<u8, Error<'static>> {
     let written = text.write_to(standard_output()).doing(&PRINT);
-    written.map_err(|fault| fault.into_error(b"", b"")).map(|()| 0)
+    written.map_err(Error::from).map(|()| 0)
 }

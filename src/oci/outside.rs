@@ -7,7 +7,7 @@ use super::criu::Run;
 use super::text::joined;
 use crate::cgroups::{Cgroup, unescaped};
 use crate::container::Mounted;
-use crate::error::{Doing, Error, Object, Operation};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::json::{self, Value, as_str};
 use crate::kernel::entry::Entry;
 use crate::kernel::inside::{self, MountPoint};
@@ -137,7 +137,7 @@ pub fn name(
 ) -> Result<(), Error<'static>> {
     let path = name_of(process, b"root");
     let root = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(&FIND);
-    let root = root.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+    let root = root.on(path)?;
     let lines = lines(name_of(process, b"mountinfo"));
     let host = self::lines(c"/proc/self/mountinfo");
     for Shown { target, source, reach } in shown(config, cgroup) {
@@ -159,7 +159,7 @@ pub fn name(
     for (kind, _) in apart(config) {
         let path = joined(&[b"/proc/", process, b"/ns/", kind.as_bytes()]);
         let found = stat(path).doing(&FIND);
-        let found = found.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+        let found = found.on(path)?;
         let mut number = Text::new();
         number.push_number(found.st_ino);
         let name = joined(&[JOINED, kind.as_bytes()]);
@@ -190,7 +190,7 @@ pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(
     }
     for (kind, path) in apart(config) {
         let file = openat(CWD, path, OFlags::RDONLY, Mode::empty()).doing(&JOIN);
-        let file = file.map_err(|fault| fault.into_error(path.to_bytes(), b""))?.into_raw_fd();
+        let file = file.on(path)?.into_raw_fd();
         run.keep(file);
         run.inherit(file, joined(&[JOINED, kind.as_bytes()]).to_bytes());
     }
@@ -220,7 +220,7 @@ pub fn enter_others(config: &'static Config) -> Result<(), Error<'static>> {
         if !matches!(join.kind, Namespaces::NET | Namespaces::PID) {
             let file = openat(CWD, join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
             let entered = file.and_then(|file| enter(file.as_fd(), join.kind)).doing(&JOIN);
-            entered.map_err(|fault| fault.into_error(join.path.to_bytes(), b""))?;
+            entered.on(join.path)?;
         }
     }
     Ok(())
@@ -252,7 +252,7 @@ fn name_streams(run: &mut Run, process: &[u8], lines: &[Line]) -> Result<(), Err
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let file = openat(CWD, path, flags, Mode::RUSR | Mode::WUSR);
     let written = file.and_then(|file| list.push("]\n").write_to(file)).doing(&NOTE);
-    written.map_err(|fault| fault.into_error(path.to_bytes(), b""))
+    written.on(path)
 }
 
 /// A number as C's `%x` has it.
@@ -284,9 +284,7 @@ fn give_streams(run: &mut Run) {
 /// open(2), mkdir(2).
 pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), Error<'static>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = openat(CWD, root, flags, Mode::empty())
-        .doing(&POINT)
-        .map_err(|fault| fault.into_error(root.to_bytes(), b""))?;
+    let root = openat(CWD, root, flags, Mode::empty()).doing(&POINT).on(root)?;
     let mounts = &config.container.mounts;
     for (index, mount) in mounts.iter().enumerate() {
         let mut before = mounts.iter().take(index);
@@ -300,7 +298,7 @@ pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), E
         };
         let wanted = if is_file { MountPoint::File } else { MountPoint::Directory };
         let made = inside::open_or_make(root.as_fd(), mount.target, wanted).doing(&POINT);
-        made.map_err(|fault| fault.into_error(mount.target.to_bytes(), b""))?;
+        made.on(mount.target)?;
     }
     Ok(())
 }

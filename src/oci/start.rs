@@ -51,7 +51,7 @@ pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         told.truncate(length);
         Ok(told)
     };
-    let told = answered().doing(&START).map_err(|fault| fault.into_error(b"", b""))?;
+    let told = answered().doing(&START)?;
     if !told.is_empty() {
         return Err(read_failure(&told).with_status(FAILED));
     }

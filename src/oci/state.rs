@@ -81,7 +81,7 @@ impl State {
     /// rename(2).
     pub fn note_cgroup(&mut self, folder: &Folder) -> Result<(), Error<'static>> {
         let noted = folder.rename(PLANNED, Some(FILE)).doing(&NOTE);
-        noted.map_err(|fault| fault.into_error(b"", b""))?;
+        noted?;
         self.has_cgroup = true;
         Ok(())
     }
