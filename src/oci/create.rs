@@ -23,6 +23,7 @@ use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::slice;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -167,7 +168,7 @@ fn make(
     let container = &config.container;
     let caller = runtime.caller;
     let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
-    let filters: &'static [Program] = filters(config)?.leak();
+    let filters = filters(config)?;
     let plan = Plan::for_runtime(container, caller, filters, &config.hooks);
     let plan = &*Box::leak(Box::new(plan));
     let starts = match how {
@@ -213,14 +214,11 @@ fn make(
 }
 
 /// The program that system calls go through, if there is one.
-pub fn filters(config: &Config) -> Result<Vec<Program>, Error<'static>> {
-    let mut programs = Vec::new();
-    if let Some(seccomp) = &config.seccomp {
-        let mut program = crate::lookup::program(&seccomp.profile)?;
-        program.listens = seccomp.listener.is_some();
-        programs.push(program);
-    }
-    Ok(programs)
+pub fn filters(config: &Config) -> Result<&'static [Program], Error<'static>> {
+    let Some(seccomp) = &config.seccomp else { return Ok(&[]) };
+    let mut program = crate::lookup::program(&seccomp.profile)?;
+    program.listens = seccomp.listener.is_some();
+    Ok(slice::from_ref(Box::leak(Box::new(program))))
 }
 
 /// Connects to who is asked about system calls.

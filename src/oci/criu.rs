@@ -13,6 +13,7 @@ use crate::rare::Rare;
 use crate::sys::files::is_open;
 use crate::sys::namespaces::Namespaces;
 use crate::text::{Text, parts};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::RawFd;
@@ -43,8 +44,11 @@ impl Run {
     ///
     /// CRIU is not installed; an option that it or we cannot do justice; the image is not there, or its folder
     /// cannot be made.
-    pub fn new(runtime: &Runtime<'_>, action: &'static CStr) -> Result<Self, Error<'static>> {
-        let typed = &runtime.typed;
+    pub fn new(
+        runtime: &Runtime<'_>,
+        action: &'static CStr,
+    ) -> Result<&'static mut Self, Error<'static>> {
+        let typed = runtime.typed;
         let name = typed.value(Name::Criu).unwrap_or(c"criu");
         let program = find(name, runtime.variables).ok_or_else(|| {
             let hint = rare!(
@@ -64,7 +68,9 @@ impl Run {
         }
         let path = joined(&[b"PATH=", environment::path(runtime.variables)]);
         let (words, kept) = (Vec::new(), Vec::new());
-        let mut run = Self { action, images, program, work, words, kept, path };
+        let run = Self { action, images, program, work, words, kept, path };
+        // It is needed until the process ends.
+        let run = Box::leak(Box::new(run));
         run.add(&[c"criu", action, c"--images-dir", images, c"--work-dir", work]);
         run.add(&[c"-v4", c"--log-file", run.log(), c"--manage-cgroups=ignore"]);
         run.add_options(runtime)?;
@@ -84,6 +90,12 @@ impl Run {
     /// Adds words.
     pub fn add(&mut self, words: &[&'static CStr]) {
         self.words.extend_from_slice(words);
+    }
+
+    /// Names something from outside: `KIND[KEY]:VALUE`.
+    pub fn external(&mut self, kind: &[u8], key: &[u8], value: &CStr) {
+        let word = joined(&[kind, b"[", key, b"]:", value.to_bytes()]);
+        self.add(&[c"--external", word]);
     }
 
     /// Has it keep a descriptor, which is not closed by execve(2).

@@ -15,7 +15,7 @@ use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::settings::read_file;
 use crate::launch::relay::Relay;
 use crate::launch::runtime::{self, Attendant, Given};
-use crate::plan::{Plan, Point, Program};
+use crate::plan::{Plan, Point};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::{Text, cut, parts};
@@ -77,12 +77,8 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let config = read(runtime, &folder, &state)?;
     let container = &config.container;
     let how = if runtime.typed.has(Name::Detach) { How::Detached } else { How::Attached };
-    let mut filters = create::filters(config)?;
+    let filters = create::filters(config)?;
     let listener = listener(config)?;
-    let filters: &'static [Program] = {
-        filters.shrink_to_fit();
-        filters.leak()
-    };
     let isolation = &container.isolation;
     let joined = isolation.joined.iter().fold(Namespaces::NONE, |all, join| all.and(join.kind));
     let entered = isolation.namespaces.and(joined).and(Namespaces::MOUNT);
@@ -153,7 +149,7 @@ fn read(
     folder: &Folder,
     state: &State,
 ) -> Result<&'static Config, Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let config = bundle::kept(runtime, folder, state)?;
     config.container.process.terminal = false;
     config.container.process.attributes.console_size = None;
@@ -177,7 +173,7 @@ fn read(
 
 /// What the options say about the process.
 fn change(runtime: &Runtime<'_>, container: &mut Container<'static>) -> Result<(), Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let process = &mut container.process;
     let kept = |value: &CStr| joined(&[value.to_bytes()]);
     let refused = |option: &'static str, value: &CStr, why| {

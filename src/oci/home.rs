@@ -7,7 +7,7 @@
 use super::text::{absolute, joined};
 use crate::container::environment;
 use crate::error::{Doing, Error, Fault, Object, On, Operation, Why};
-use crate::kernel::caller::Caller;
+use crate::kernel::caller::{Caller, is_initial_namespace};
 use crate::kernel::settings::read_file;
 use crate::launch::criu;
 use crate::rare::Rare;
@@ -191,15 +191,6 @@ pub fn make_folders(path: &CStr) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// Whether this user namespace is the host's own, in which all ids are themselves.
-#[must_use]
-pub fn is_initial_namespace() -> bool {
-    let map = read_file(c"/proc/self/uid_map").unwrap_or_default();
-    let mut words = map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let all = [&b"0"[..], b"0", b"4294967295"];
-    all.iter().all(|number| words.next() == Some(number))
 }
 
 impl Folder {

@@ -38,6 +38,7 @@ use crate::launch::relay;
 use crate::sys::files::{is_open, standard_output};
 use crate::sys::signals::{Before, SignalSet, hold};
 use crate::text::Text;
+use alloc::boxed::Box;
 use config::Config;
 use core::ffi::CStr;
 use create::How;
@@ -46,7 +47,7 @@ use state::State;
 
 /// What every command works with.
 pub struct Runtime<'a> {
-    typed: Typed<'a>,
+    typed: &'a Typed<'a>,
     home: Home,
     caller: Caller,
     variables: &'a [&'a CStr],
@@ -63,26 +64,28 @@ pub struct Runtime<'a> {
 ///
 /// What went wrong; it stands in the log already.
 pub fn run<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+    // Nobody has to give it back.
+    let typed = &*Box::leak(Box::new(typed));
     let status = typed.command.failed();
-    let log = log::Log::of(&typed);
+    let log = log::Log::of(typed);
     obey(typed, variables).map_err(|error| {
         log.note(error);
         error.with_status(status)
     })
 }
 
-fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+fn obey<'a>(typed: &'a Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
     let caller = Caller::current();
     let command = typed.command;
     // These are about no container, and need no place for one.
     match command {
         Command::Features => return features::features(),
-        Command::Spec => return spec::spec(&typed, caller),
+        Command::Spec => return spec::spec(typed, caller),
         _ => {}
     }
-    let has_cgroups = has_cgroups(&typed)?;
+    let has_cgroups = has_cgroups(typed)?;
     // Before anything of ours is open.
-    let preserved = preserved(&typed)?;
+    let preserved = preserved(typed)?;
     let home = Home::new(typed.value(Name::Root), variables, caller)?;
     // Nothing is lost of a program that is waited for: its signals are held from before it is there.
     let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)

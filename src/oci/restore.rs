@@ -37,7 +37,7 @@ static ADOPT: Operation = Operation::new(rare!("be the parent of what criu resto
 ///
 /// What kept it from being restored; nothing is left of it then.
 pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let how = if typed.has(Name::Detach) { How::Detached } else { How::Attached };
     check(runtime, how)?;
     let bundle = bundle::read(runtime)?;
@@ -85,7 +85,7 @@ fn bring_back(
     bundle: &Bundle,
     folder: &Folder,
     cgroup: &mut Option<Cgroup>,
-    (mut run, how): (Run, How),
+    (run, how): (&mut Run, How),
 ) -> Result<(State, Pid), Error<'static>> {
     let config = bundle.config;
     let Source::Directory(root) = config.container.root.source else {
@@ -101,7 +101,7 @@ fn bring_back(
     let script = joined(&[folder.path.to_bytes(), b"/", SCRIPT.to_bytes()]);
     outside::make_points(config, root)?;
     run.add(&[c"--root", root, c"--restore-detached", c"--action-script", script]);
-    outside::give(&mut run, config, cgroup)?;
+    outside::give(run, config, cgroup)?;
     if how == How::Attached {
         set_child_subreaper(Some(getpid())).doing(&ADOPT)?;
     }
