@@ -301,7 +301,7 @@ mod tests {
             rule(true, DeviceKind::Character, [Some(10), Some(200)], READ),
             rule(true, all, [Some(10), Some(200)], WRITE),
         ];
-        let program = program(&all_rules(&rules));
+        let program = program(all_rules(&rules));
         let (character, block) = (DeviceKind::Character, DeviceKind::Block);
         for (kind, device, access, expected) in [
             (block, (8, 0), 7, true),
@@ -319,7 +319,7 @@ mod tests {
             (character, (1, 1), READ, false),
         ] {
             assert_eq!(
-                asked(&program, kind, device, access),
+                asked(program, kind, device, access),
                 expected,
                 "{kind:?} {device:?} {access}"
             );
@@ -329,13 +329,13 @@ mod tests {
     #[test]
     fn without_rules_nothing_is_allowed_and_a_late_denial_is_heard() {
         let program_of = |rules: &[DeviceRule]| program(rules);
-        assert!(!asked(&program_of(&[]), DeviceKind::Block, (8, 0), READ));
+        assert!(!asked(program_of(&[]), DeviceKind::Block, (8, 0), READ));
         let rules = [
             rule(true, DeviceKind::All, [None, None], 7),
             rule(false, DeviceKind::All, [None, None], WRITE),
         ];
-        assert!(asked(&program_of(&rules), DeviceKind::Block, (8, 0), READ));
-        assert!(!asked(&program_of(&rules), DeviceKind::Block, (8, 0), READ | WRITE));
+        assert!(asked(program_of(&rules), DeviceKind::Block, (8, 0), READ));
+        assert!(!asked(program_of(&rules), DeviceKind::Block, (8, 0), READ | WRITE));
     }
 
     #[test]
