@@ -9,6 +9,7 @@ use crate::rare::Rare;
 use crate::sys::files;
 use crate::text::{Text, parts};
 use alloc::boxed::Box;
+use core::ffi::CStr;
 use rustix::io::Errno;
 
 /// The exit statuses of the launcher's own, as in Docker and Podman.
@@ -80,10 +81,41 @@ impl Fault {
         known.map(|(_, cure)| *cure)
     }
 
+    #[cold]
+    #[inline(never)]
+    fn on(self, name: &CStr) -> Error<'_> {
+        self.into_error(name.to_bytes(), b"")
+    }
+
     /// The message; `on` and `hint` may be empty.
     #[must_use]
     pub fn into_error<'a>(self, on: &'a [u8], hint: &'a [u8]) -> Error<'a> {
         Error::new(self.operation.words, on, Why::Errno(self.errno), hint, status::FAILED)
+    }
+}
+
+impl From<Fault> for Error<'_> {
+    /// The message of a fault on nothing that has a name.
+    #[cold]
+    #[inline(never)]
+    fn from(fault: Fault) -> Self {
+        fault.into_error(b"", b"")
+    }
+}
+
+/// Says on what an operation failed.
+pub trait On<'a, T> {
+    /// The error names it.
+    ///
+    /// # Errors
+    ///
+    /// The one that this is called on.
+    fn on(self, name: &'a CStr) -> Result<T, Error<'a>>;
+}
+
+impl<'a, T> On<'a, T> for Result<T, Fault> {
+    fn on(self, name: &'a CStr) -> Result<T, Error<'a>> {
+        self.map_err(|fault| fault.on(name))
     }
 }
 

@@ -7,7 +7,7 @@ use super::Cgroup;
 use super::files::{Path, open, put};
 use crate::container::{DeviceAccess, DeviceKind, DeviceRule};
 use crate::error::{Error, Why};
-use crate::kernel::settings::read_file;
+use crate::kernel::caller::is_initial_namespace;
 use crate::rare::Rare;
 use crate::sys::bpf::{self, Instruction};
 use crate::text::Text;
@@ -37,12 +37,12 @@ const ALWAYS: [(DeviceKind, Option<u32>, Option<u32>, DeviceAccess); 11] = [
     (DeviceKind::Character, Some(136), None, DeviceAccess::ALL),
 ];
 
-fn all_rules(asked: &[DeviceRule]) -> Vec<DeviceRule> {
+fn all_rules(asked: &[DeviceRule]) -> &'static [DeviceRule] {
     let mut rules = asked.to_vec();
     for (kind, major, minor, access) in ALWAYS {
         rules.push(DeviceRule { allow: true, kind, major, minor, access });
     }
-    rules
+    rules.leak()
 }
 
 /// Whether a rule is about all devices and all access, which version 1 writes as `a`.
@@ -62,9 +62,9 @@ impl Cgroup {
         };
         let rules = all_rules(asked);
         let (set, file) = if self.is_unified {
-            (attach(folder.path, &program(&rules)), &b""[..])
+            (attach(folder.path, program(rules)), &b""[..])
         } else {
-            (write(folder.path, &rules), &b"devices.allow"[..])
+            (write(folder.path, rules), &b"devices.allow"[..])
         };
         match set {
             Err(Errno::PERM | Errno::ACCESS) if is_unprivileged() => Ok(()),
@@ -88,12 +88,7 @@ impl Cgroup {
 /// Whether the caller has no say about devices: it is not root, or root only of a user namespace.
 #[cold]
 fn is_unprivileged() -> bool {
-    // On the host, all ids are mapped to themselves.
-    let map = read_file(c"/proc/self/uid_map").unwrap_or_default();
-    let mut numbers = map.split(u8::is_ascii_whitespace).filter(|number| !number.is_empty());
-    let is_host =
-        [&b"0"[..], b"0", b"4294967295"].iter().all(|wanted| numbers.next() == Some(wanted));
-    !is_host || !geteuid().is_root()
+    !is_initial_namespace() || !geteuid().is_root()
 }
 
 /// Writes the rules of version 1.
@@ -183,19 +178,28 @@ const JUMP_IF_EQUAL: u8 = 0x15;
 const JUMP_IF_NOT_EQUAL: u8 = 0x55;
 const EXIT: u8 = 0x95;
 
+const fn to(code: u8, registers: u8, offset: i16, number: i32) -> Instruction {
+    Instruction { code, registers, offset, number }
+}
+
+/// Takes apart what the kernel tells.
+const BEGIN: [Instruction; 6] = [
+    to(LOAD_WORD, KIND | 1 << 4, 0, 0),
+    to(MOVE_REGISTER, ACCESS | KIND << 4, 0, 0),
+    to(SHIFT_RIGHT, ACCESS, 0, 16),
+    to(AND, KIND, 0, 0xffff),
+    to(LOAD_WORD, MAJOR | 1 << 4, 4, 0),
+    to(LOAD_WORD, MINOR | 1 << 4, 8, 0),
+];
+
 /// The program for rules: from the last to the first, each that is about the device says about the access that is left.
 /// A rule that denies any of it ends with no; one that allows the rest, with yes.
-fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
+fn program(rules: &[DeviceRule]) -> &'static [Instruction] {
     let mut all = Vec::new();
+    all.extend_from_slice(&BEGIN);
     let mut push = |code, registers, offset, number| {
-        all.push(Instruction { code, registers, offset, number });
+        all.push(to(code, registers, offset, number));
     };
-    push(LOAD_WORD, KIND | 1 << 4, 0, 0);
-    push(MOVE_REGISTER, ACCESS | KIND << 4, 0, 0);
-    push(SHIFT_RIGHT, ACCESS, 0, 16);
-    push(AND, KIND, 0, 0xffff);
-    push(LOAD_WORD, MAJOR | 1 << 4, 4, 0);
-    push(LOAD_WORD, MINOR | 1 << 4, 8, 0);
     for rule in rules.iter().rev() {
         let kind = match rule.kind {
             DeviceKind::All => None,
@@ -226,9 +230,8 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
         push(MOVE, 0, 0, i32::from(rule.allow));
         push(EXIT, 0, 0, 0);
     }
-    push(MOVE, 0, 0, 0);
-    push(EXIT, 0, 0, 0);
-    all
+    all.extend_from_slice(&[to(MOVE, 0, 0, 0), to(EXIT, 0, 0, 0)]);
+    all.leak()
 }
 
 #[cfg(test)]
@@ -298,7 +301,7 @@ mod tests {
             rule(true, DeviceKind::Character, [Some(10), Some(200)], READ),
             rule(true, all, [Some(10), Some(200)], WRITE),
         ];
-        let program = program(&all_rules(&rules));
+        let program = program(all_rules(&rules));
         let (character, block) = (DeviceKind::Character, DeviceKind::Block);
         for (kind, device, access, expected) in [
             (block, (8, 0), 7, true),
@@ -316,7 +319,7 @@ mod tests {
             (character, (1, 1), READ, false),
         ] {
             assert_eq!(
-                asked(&program, kind, device, access),
+                asked(program, kind, device, access),
                 expected,
                 "{kind:?} {device:?} {access}"
             );
@@ -326,13 +329,13 @@ mod tests {
     #[test]
     fn without_rules_nothing_is_allowed_and_a_late_denial_is_heard() {
         let program_of = |rules: &[DeviceRule]| program(rules);
-        assert!(!asked(&program_of(&[]), DeviceKind::Block, (8, 0), READ));
+        assert!(!asked(program_of(&[]), DeviceKind::Block, (8, 0), READ));
         let rules = [
             rule(true, DeviceKind::All, [None, None], 7),
             rule(false, DeviceKind::All, [None, None], WRITE),
         ];
-        assert!(asked(&program_of(&rules), DeviceKind::Block, (8, 0), READ));
-        assert!(!asked(&program_of(&rules), DeviceKind::Block, (8, 0), READ | WRITE));
+        assert!(asked(program_of(&rules), DeviceKind::Block, (8, 0), READ));
+        assert!(!asked(program_of(&rules), DeviceKind::Block, (8, 0), READ | WRITE));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::error::{Error, Why, status};
 use crate::text::{Text, cut, parts, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::mem::ManuallyDrop;
 use files::Path;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -36,7 +37,8 @@ pub struct Cgroup {
     is_disabled: bool,
     /// That it was made: before, there may be another container's at its path, which is left alone.
     is_own: bool,
-    folders: Vec<Folder>,
+    /// Kept until the process ends, as nearly all that a launch makes.
+    folders: ManuallyDrop<Vec<Folder>>,
 }
 
 /// The cgroup in one hierarchy.
@@ -112,7 +114,7 @@ impl Cgroup {
     }
 
     fn empty(is_disabled: bool, is_own: bool) -> Self {
-        Self { is_unified: false, is_disabled, is_own, folders: Vec::new() }
+        Self { is_unified: false, is_disabled, is_own, folders: ManuallyDrop::default() }
     }
 
     /// The cgroup that was written down so, and whether it was made.
@@ -149,7 +151,7 @@ impl Cgroup {
             let why = Why::Text(rare!("it must not lead upwards"));
             return Err(Error::new(rare!("option --cgroup"), on, why, b"", status::FAILED));
         }
-        for folder in &mut self.folders {
+        for folder in self.folders.iter_mut() {
             if controller.is_none_or(|controller| folder.has(controller)) {
                 folder.path = together(&[folder.path, b"/", path]);
             }
@@ -178,7 +180,7 @@ impl Cgroup {
     #[must_use]
     pub fn shown(&self) -> (bool, Vec<Shown>) {
         let mut shown = Vec::new();
-        for folder in &self.folders {
+        for folder in self.folders.iter() {
             let own = if folder.is_usable { folder.path } else { folder.own };
             shown.push(Shown::new(folder.controllers, own));
         }

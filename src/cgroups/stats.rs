@@ -1,10 +1,13 @@
 //! What a container has used, as JSON in the fields of runc's `events --stats`, which containerd reads.
+//!
+//! There is a template for each version of cgroups. In it, `<FILE>` stands for the number in a file of the cgroup,
+//! `<FILE:NAME>` for that of a line `NAME NUMBER`, `<A+B>` for a sum, and a word without a dot for a list. Swap
+//! counts with memory in version 2 as well, as runc has it.
 
 use super::Cgroup;
 use super::files::{count, value};
 use crate::error::Error;
-use crate::text::{Text, cut, parts, wide_number};
-use alloc::vec::Vec;
+use crate::text::{Text, cut, parts, wide_number, word};
 
 impl Cgroup {
     /// Adds what was used so far.
@@ -16,143 +19,92 @@ impl Cgroup {
         if self.counted().is_none() {
             return Err(self.missing(b"memory"));
         }
-        text.push("{\"cpu\":");
-        if self.is_unified {
-            self.cpu2(text);
+        let template = if self.is_unified {
+            rare!(file "cgroups/stats2.json")
         } else {
-            self.cpu1(text);
+            rare!(file "cgroups/stats1.json")
+        };
+        // Numbers of one file are of one moment.
+        let mut last = (&b""[..], &b""[..]);
+        for (place, part) in parts(template.bytes(), b'<').enumerate() {
+            let (name, rest) = if place == 0 { (&b""[..], Some(part)) } else { cut(part, b'>') };
+            match word(name) {
+                "" => {}
+                "processors" => self.processors(text),
+                "cache" => {
+                    // Version 1 may count what is below apart.
+                    let stat = self.file(b"memory.stat");
+                    text.push_number(count(stat, "total_cache").max(count(stat, "cache")));
+                }
+                "lines" => raw(text, self.file(b"memory.stat")),
+                "block" if self.is_unified => self.block2(text),
+                "block" => self.block1(text),
+                "pages" => self.huge_pages(text),
+                _ => {
+                    let all = parts(name, b'+').map(|name| self.number(name, &mut last));
+                    text.push_number(all.fold(0, u64::saturating_add));
+                }
+            }
+            for line in parts(rest.unwrap_or_default(), b'\n') {
+                text.push_raw(line);
+            }
         }
-        text.push(",\"cpuset\":{},\"memory\":");
-        if self.is_unified {
-            self.memory2(text);
-        } else {
-            self.memory1(text);
-        }
-        let pids = [self.number(b"pids", "pids.current"), self.number(b"pids", "pids.max")];
-        text.push_filled(r#","pids":{"current":#,"limit":#},"blkio":{"#, &pids);
-        if self.is_unified {
-            self.block2(text);
-        } else {
-            self.block1(text);
-        }
-        text.push("},\"hugetlb\":{");
-        self.huge_pages(text);
-        text.push("},\"intel_rdt\":{},\"network_interfaces\":[]}");
         Ok(())
     }
 
-    pub(super) fn file(&self, controller: &[u8], file: &str) -> &'static [u8] {
-        let folder = self.controlled(controller);
-        folder.map_or(&[], |folder| value(folder.path, file.as_bytes()))
+    /// What is in a file, which is called after its controller.
+    pub(super) fn file(&self, file: &[u8]) -> &'static [u8] {
+        let folder = self.controlled(cut(file, b'.').0);
+        folder.map_or(&[], |folder| value(folder.path, file))
     }
 
-    /// A number, which is 0 where there is no such file, or no limit.
-    fn number(&self, controller: &[u8], file: &str) -> u64 {
-        wide_number(self.file(controller, file)).unwrap_or_default()
-    }
-
-    fn cpu1(&self, text: &mut Text) {
-        let total = self.number(b"cpuacct", "cpuacct.usage");
-        let stat = self.file(b"cpu", "cpu.stat");
-        let kernel = self.number(b"cpuacct", "cpuacct.usage_sys");
-        let user = self.number(b"cpuacct", "cpuacct.usage_user");
-        text.push_filled(USAGE, &[total, kernel, user]);
-        // A column for each processor, whose first is its number.
-        let mut lists = [Vec::new(), Vec::new(), Vec::new()];
-        for line in parts(self.file(b"cpuacct", "cpuacct.usage_all"), b'\n').skip(1) {
-            let mut columns = parts(line, b' ').skip(1).filter_map(wide_number);
-            let (Some(user), Some(kernel)) = (columns.next(), columns.next()) else { continue };
-            let [all, kernels, users] = &mut lists;
-            all.push(user.saturating_add(kernel));
-            kernels.push(kernel);
-            users.push(user);
+    /// The number of this name, from the file that was read last if that is it. It is 0 where there is no such file,
+    /// or no limit; without one of memory it is the largest number, as in version 1. Times are in nanoseconds.
+    fn number<'n>(&self, name: &'n [u8], last: &mut (&'n [u8], &'static [u8])) -> u64 {
+        let (file, line) = cut(name, b':');
+        if last.0 != file {
+            *last = (file, self.file(file));
         }
-        for (name, list) in ["percpu", "percpu_kernel", "percpu_user"].iter().zip(&lists) {
-            text.push(",\"").push(name).push("\":");
-            for (place, number) in list.iter().enumerate() {
-                text.push(if place == 0 { "[" } else { "," }).push_number(*number);
+        let Some(line) = line else {
+            let is_limit = file.starts_with(b"memory.") && file.ends_with(b".max");
+            return wide_number(last.1).unwrap_or(if is_limit { u64::MAX } else { 0 });
+        };
+        let number = count(last.1, word(line));
+        if line.ends_with(b"_usec") { number.saturating_mul(1000) } else { number }
+    }
+
+    /// A line for each processor, whose first column is its number.
+    fn processors(&self, text: &mut Text) {
+        let lines = self.file(b"cpuacct.usage_all");
+        for (place, name) in ["percpu", "percpu_kernel", "percpu_user"].iter().enumerate() {
+            text.push(",\"").push(name).push("\":[");
+            let mut before = "";
+            for line in parts(lines, b'\n').skip(1) {
+                let mut columns = parts(line, b' ').skip(1).filter_map(wide_number);
+                let (Some(user), Some(kernel)) = (columns.next(), columns.next()) else { continue };
+                let number = match place {
+                    0 => user.saturating_add(kernel),
+                    1 => kernel,
+                    _ => user,
+                };
+                text.push(before).push_number(number);
+                before = ",";
             }
-            text.push(if list.is_empty() { "[]" } else { "]" });
+            text.push("]");
         }
-        throttling(text, stat, count(stat, "throttled_time"));
     }
-
-    fn cpu2(&self, text: &mut Text) {
-        let stat = self.file(b"cpu", "cpu.stat");
-        let nanoseconds = |name| count(stat, name).saturating_mul(1000);
-        let [total, kernel, user] = ["usage_usec", "system_usec", "user_usec"].map(nanoseconds);
-        text.push_filled(USAGE, &[total, kernel, user]);
-        throttling(text, stat, nanoseconds("throttled_usec"));
-    }
-
-    fn memory1(&self, text: &mut Text) {
-        let stat = self.file(b"memory", "memory.stat");
-        // Version 1 may count what is below apart.
-        let cache = count(stat, "total_cache").max(count(stat, "cache"));
-        text.push_filled(CACHE, &[cache]);
-        for (name, infix) in
-            [("usage", ""), ("swap", "memsw."), ("kernel", "kmem."), ("kernelTCP", "kmem.tcp.")]
-        {
-            let number = |what: &str| {
-                let mut file = Text::new();
-                file.push("memory.").push(infix).push(what);
-                let file = core::str::from_utf8(file.as_bytes()).unwrap_or_default();
-                self.number(b"memory", file)
-            };
-            let files = ["limit_in_bytes", "usage_in_bytes", "max_usage_in_bytes", "failcnt"];
-            text.push(",\"").push(name).push_filled(COUNTED, &files.map(number));
-        }
-        raw(text, stat);
-    }
-
-    /// As runc does: swap counts with memory, as it did in version 1, and no limit is the largest number.
-    fn memory2(&self, text: &mut Text) {
-        let stat = self.file(b"memory", "memory.stat");
-        let number = |file| self.number(b"memory", file);
-        let limit = |file| wide_number(self.file(b"memory", file)).unwrap_or(u64::MAX);
-        let failures = count(self.file(b"memory", "memory.events"), "max");
-        let (used, most) = (number("memory.current"), number("memory.peak"));
-        let used_both = used.saturating_add(number("memory.swap.current"));
-        let limit_both = limit("memory.max").saturating_add(limit("memory.swap.max"));
-        text.push_filled(CACHE, &[count(stat, "file")]);
-        for (name, counted) in [
-            ("usage", [limit("memory.max"), used, most, failures]),
-            ("swap", [limit_both, used_both, 0, 0]),
-            ("kernel", [0, count(stat, "kernel"), 0, 0]),
-            ("kernelTCP", [0, count(stat, "sock"), 0, 0]),
-        ] {
-            text.push(",\"").push(name).push_filled(COUNTED, &counted);
-        }
-        raw(text, stat);
-    }
-}
-
-/// Nanoseconds: all of them, those of the kernel's for it, and its own.
-const USAGE: &str = r#"{"usage":{"total":#,"kernel":#,"user":#"#;
-const CACHE: &str = r#"{"cache":#"#;
-/// Bytes of a kind of memory, and how often the limit was met.
-const COUNTED: &str = r#"":{"limit":#,"usage":#,"max":#,"failcnt":#}"#;
-
-fn throttling(text: &mut Text, stat: &[u8], time: u64) {
-    text.push_filled(
-        r#"},"throttling":{"periods":#,"throttledPeriods":#,"throttledTime":#}}"#,
-        &[count(stat, "nr_periods"), count(stat, "nr_throttled"), time],
-    );
 }
 
 /// All lines of `memory.stat`.
 fn raw(text: &mut Text, stat: &[u8]) {
-    text.push(",\"raw\":{");
-    let mut is_first = true;
+    let mut before = "";
     for line in parts(stat, b'\n') {
         let (name, number) = cut(line, b' ');
         if let Some(number) = number.and_then(wide_number) {
-            text.push(if is_first { "" } else { "," }).push_json(name);
-            text.push(":").push_number(number);
-            is_first = false;
+            text.push(before).push_json(name).push(":").push_number(number);
+            before = ",";
         }
     }
-    text.push("}}");
 }
 
 #[cfg(test)]

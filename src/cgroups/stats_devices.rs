@@ -22,8 +22,7 @@ impl Cgroup {
             for infix in ["blkio.bfq.", "blkio.throttle."] {
                 let mut path = Text::new();
                 path.push(infix).push(file);
-                let path = core::str::from_utf8(path.as_bytes()).unwrap_or_default();
-                for line in parts(self.file(b"blkio", path), b'\n') {
+                for line in parts(self.file(path.as_bytes()), b'\n') {
                     let (device, rest) = cut(line, b' ');
                     let (operation, number) = cut(rest.unwrap_or_default(), b' ');
                     if let Some(number) = number.and_then(wide_number) {
@@ -40,7 +39,7 @@ impl Cgroup {
 
     /// Lines `MAJOR:MINOR rbytes=NUMBER wbytes=NUMBER ...`.
     pub(super) fn block2(&self, text: &mut Text) {
-        let stat = self.file(b"io", "io.stat");
+        let stat = self.file(b"io.stat");
         for (place, (name, wanted)) in [
             (
                 "ioServiceBytesRecursive",

@@ -46,28 +46,20 @@ fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
         all.never(true, "memory.max", rare!("more than that is in use"));
     }
     all.limit("memory.max", limit);
-    match asked(memory.swap) {
-        Some(..0) => all.limit("memory.swap.max", Some(-1)),
+    let swap = match asked(memory.swap) {
+        Some(..0) => Some(-1),
         Some(both) => {
             let limit = limit.or_else(|| number(b"memory.max"));
-            match limit.filter(|limit| (0..=both).contains(limit)) {
-                Some(limit) => all.signed("memory.swap.max", Some(both - limit)),
-                None => all.never(
-                    true,
-                    "memory.swap.max",
-                    rare!("it is counted with memory, whose limit is above it"),
-                ),
-            }
+            let swap = limit.filter(|limit| (0..=both).contains(limit)).map(|limit| both - limit);
+            let why = rare!("it is counted with memory, whose limit is above it");
+            all.never(swap.is_none(), "memory.swap.max", why);
+            swap
         }
-        None if limit == Some(-1) => all.limit("memory.swap.max", Some(-1)),
-        None => {}
-    }
+        None => limit.filter(|limit| *limit == -1),
+    };
+    all.limit("memory.swap.max", swap);
     // Where swap is not counted there is none to be limited.
-    if all
-        .0
-        .last()
-        .is_some_and(|last| last.file == b"memory.swap.max" && matches!(last.value, b"max" | b"0"))
-    {
+    if matches!(swap, Some(-1 | 0)) {
         all.otherwise(Otherwise::Leave);
     }
     all.limit("memory.low", asked(memory.reservation));

@@ -1,5 +1,6 @@
 //! Who calls, and what the kernel lets them do and does for them.
 
+use super::settings::read_file;
 use crate::text::{cut, wide_number};
 use rustix::process::{getegid, geteuid};
 use rustix::system::uname;
@@ -18,6 +19,15 @@ pub struct Caller {
     pub group: u32,
     /// The version of Linux, as two numbers; zero if it cannot be told.
     pub kernel: (u16, u16),
+}
+
+/// Whether this user namespace is the host's own, in which all ids are themselves.
+#[must_use]
+pub fn is_initial_namespace() -> bool {
+    let map = read_file(c"/proc/self/uid_map").unwrap_or_default();
+    let mut words = map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let all = [&b"0"[..], b"0", b"4294967295"];
+    all.iter().all(|number| words.next() == Some(number))
 }
 
 impl Caller {

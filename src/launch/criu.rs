@@ -6,7 +6,7 @@ use super::hooks::wait;
 use super::told::{read_failure, write_failure};
 use super::{CLONE, CONNECT, MAP_STACK, STACK_BYTES, UNBLOCK, name_of};
 use crate::container::{environment, keep};
-use crate::error::{Doing, Error, Fault, Object, Operation, Why, status};
+use crate::error::{Doing, Error, Object, Operation, Why, status};
 use crate::kernel::mounts;
 use crate::kernel::sockets::connect_to;
 use crate::sys::files::close_all_but;
@@ -72,11 +72,10 @@ impl Criu<'_> {
         begun: &mut dyn FnMut(Pid) -> Result<(), Error<'static>>,
         prepare: &dyn Fn() -> Result<(), Error<'static>>,
     ) -> Result<Pid, Error<'static>> {
-        let failed = |fault: Fault| fault.into_error(b"", b"");
-        let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(failed)?;
+        let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK)?;
         let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
         let pair = socketpair(AddressFamily::UNIX, kind, flags, None);
-        let (ours, theirs) = pair.doing(&CONNECT).map_err(failed)?;
+        let (ours, theirs) = pair.doing(&CONNECT)?;
         let (mut ours, mut theirs) = (Some(ours), Some(theirs));
         let mut child = || {
             // Only so does the end of it mean that the runtime is gone.
@@ -90,11 +89,11 @@ impl Criu<'_> {
             status::FAILED
         };
         let cloned = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut child);
-        let process = cloned.doing(&CLONE).map_err(failed)?;
+        let process = cloned.doing(&CLONE)?;
         drop(theirs);
         let started = begun(process).and_then(|()| {
-            let ours = ours.ok_or(Errno::BADF).doing(&CONNECT).map_err(failed)?;
-            send(&ours, b"s", SendFlags::NOSIGNAL).doing(&CONNECT).map_err(failed)?;
+            let ours = ours.ok_or(Errno::BADF).doing(&CONNECT)?;
+            send(&ours, b"s", SendFlags::NOSIGNAL).doing(&CONNECT)?;
             let mut told = [0; 4096];
             let length = retry_on_intr(|| recv(&ours, &mut told[..], RecvFlags::empty()));
             // The other end is closed when the program is executed.
@@ -148,21 +147,20 @@ pub fn attend(
     socket: Option<&OwnedFd>,
     act: &mut Act<'_>,
 ) -> Result<bool, Error<'static>> {
-    let failed = |fault: Fault| fault.into_error(b"", b"");
-    let file = pidfd_open(process, PidfdFlags::empty()).doing(&WAIT).map_err(failed)?;
+    let file = pidfd_open(process, PidfdFlags::empty()).doing(&WAIT)?;
     let mut refused = None;
     loop {
         let mut watched =
             [&file, socket.unwrap_or(&file)].map(|file| PollFd::new(file, PollFlags::IN));
         match poll(&mut watched, None) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).doing(&WAIT).map_err(failed),
+            Err(errno) => return Err(errno).doing(&WAIT).map_err(Error::from),
         }
         let [has_ended, is_asked] = watched.map(|file| !file.revents().is_empty());
         if let Some(socket) = socket.filter(|_| is_asked) {
             refused = refused.or(serve(socket, act).err());
         } else if has_ended {
-            let ended = wait(process).doing(&WAIT).map_err(failed)?;
+            let ended = wait(process).doing(&WAIT)?;
             return refused.map_or(Ok(ended.exit_status() == Some(0)), Err);
         }
     }
@@ -170,8 +168,7 @@ pub fn attend(
 
 /// Does one thing that is asked for.
 fn serve(socket: &OwnedFd, act: &mut Act<'_>) -> Result<(), Error<'static>> {
-    let failed = |fault: Fault| fault.into_error(b"", b"");
-    let asking = accept_with(socket, SocketFlags::CLOEXEC).doing(&WAIT).map_err(failed)?;
+    let asking = accept_with(socket, SocketFlags::CLOEXEC).doing(&WAIT)?;
     let mut asked = [0; 64];
     let length = retry_on_intr(|| recv(&asking, &mut asked[..], RecvFlags::empty()));
     let asked = asked.get(..length.map_or(0, |length| length.0)).unwrap_or_default();
@@ -205,7 +202,7 @@ pub fn protect_root(process: Pid) -> Result<(), Error<'static>> {
         wait(clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child)?)
     });
     let protected = protected.and(done).doing(&PROTECT);
-    protected.map_err(|fault| fault.into_error(b"", b""))
+    protected.map_err(Error::from)
 }
 
 /// The name of this program as the script, in a folder in which the runtime listens at [`SOCKET`].

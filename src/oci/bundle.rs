@@ -1,7 +1,7 @@
 //! A bundle, from which a container is made or brought back: its configuration, read and checked.
 
 use super::config::{self, Config};
-use super::home::{FAILED, Folder};
+use super::home::Folder;
 use super::state::State;
 use super::text::{absolute, joined};
 use super::time::timestamp;
@@ -9,7 +9,7 @@ use super::{Runtime, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Container, Source, environment, number};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::labels;
 use crate::kernel::settings::read_file;
 use crate::rare::Rare;
@@ -55,8 +55,8 @@ impl Bundle {
             },
             created: core::str::from_utf8(timestamp().leak()).unwrap_or_default(),
             owner: runtime.caller.user,
-            cgroup: cgroup.paths(),
-            annotations: config.annotations.clone(),
+            cgroup: cgroup.paths().leak(),
+            annotations: &config.annotations,
             ..State::default()
         };
         Ok((state, cgroup))
@@ -74,7 +74,7 @@ pub fn kept(
     state: &State,
 ) -> Result<&'static mut Config, Error<'static>> {
     let bytes = folder.read(c"config.json").doing(&READ);
-    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
+    let bytes = bytes.on(c"config.json")?;
     config::parse(bytes, state.bundle, runtime.caller)
 }
 
@@ -131,7 +131,7 @@ pub fn check_program(container: &Container<'_>) -> Result<(), Error<'static>> {
 }
 
 fn refused(on: &'static [u8], why: Rare) -> Error<'static> {
-    Error::new(rare!("config.json:"), on, Why::Text(why), b"", FAILED)
+    Error::usage(rare!("config.json:"), on, why, b"")
 }
 
 /// Labels that nobody would look at are refused.

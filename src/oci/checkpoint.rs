@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 ///
 /// It does not run, or what CRIU said; it goes on then.
 pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let folder = runtime.home.open(runtime.id())?;
     folder.lock()?;
     let state = state::of(&folder)?;
@@ -31,11 +31,11 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     }
     let config = &*bundle::kept(runtime, &folder, &state)?;
     criu::check(config)?;
-    let mut run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
+    let run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
     let mut number = Text::new();
     number.push_number(state.member.number.into());
     run.add(&[c"--tree", super::text::joined(&[number.as_bytes()])]);
-    outside::name(&mut run, config, &runtime.cgroup(config, folder.id)?, number.as_bytes())?;
+    outside::name(run, config, &runtime.cgroup(config, folder.id)?, number.as_bytes())?;
     let mut environment = Vec::new();
     let prepare = || outside::enter_others(config);
     let process = run.criu(runtime, &mut environment).start(&mut |_| Ok(()), &prepare)?;

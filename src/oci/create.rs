@@ -3,7 +3,7 @@
 
 use super::bundle::{self, Bundle};
 use super::config::Config;
-use super::home::{FAILED, Folder};
+use super::home::Folder;
 use super::making::{Making, Told, run_hooks};
 use super::state::{State, Status};
 use super::text::{absolute, joined};
@@ -11,7 +11,7 @@ use super::{Runtime, delete};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Hooks, Mount};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::cgroup_mounts::{Cgroups, Hierarchy, Layout};
 use crate::kernel::sockets;
 use crate::launch::relay::Relay;
@@ -23,6 +23,7 @@ use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::slice;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -145,7 +146,7 @@ fn attend(
         Some(ours) => Relay::receive(ours).run(program, None),
         None => runtime::until_end(program),
     };
-    let status = ended.doing(&WAIT).map_err(|fault| fault.into_error(b"", b""))?;
+    let status = ended.doing(&WAIT)?;
     if !runtime.typed.has(Name::Keep) {
         made.folder.lock()?;
         delete::end(&made.state, cgroup.as_mut())?;
@@ -167,13 +168,13 @@ fn make(
     let container = &config.container;
     let caller = runtime.caller;
     let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
-    let filters: &'static [Program] = filters(config)?.leak();
+    let filters = filters(config)?;
     let plan = Plan::for_runtime(container, caller, filters, &config.hooks);
     let plan = &*Box::leak(Box::new(plan));
     let starts = match how {
         How::Created => {
             let listening = sockets::listen(folder.file(), c"pending").doing(&LISTEN);
-            Some(listening.map_err(|fault| fault.into_error(b"", b""))?)
+            Some(listening?)
         }
         _ => None,
     };
@@ -206,21 +207,18 @@ fn make(
     let state = making.state;
     if how == How::Created {
         let renamed = folder.rename(c"pending", Some(c"start")).doing(&LISTEN);
-        renamed.map_err(|fault| fault.into_error(b"", b""))?;
+        renamed?;
     }
     tell_process(runtime, process)?;
     Ok((state, process, ours))
 }
 
 /// The program that system calls go through, if there is one.
-pub fn filters(config: &Config) -> Result<Vec<Program>, Error<'static>> {
-    let mut programs = Vec::new();
-    if let Some(seccomp) = &config.seccomp {
-        let mut program = crate::lookup::program(&seccomp.profile)?;
-        program.listens = seccomp.listener.is_some();
-        programs.push(program);
-    }
-    Ok(programs)
+pub fn filters(config: &Config) -> Result<&'static [Program], Error<'static>> {
+    let Some(seccomp) = &config.seccomp else { return Ok(&[]) };
+    let mut program = crate::lookup::program(&seccomp.profile)?;
+    program.listens = seccomp.listener.is_some();
+    Ok(slice::from_ref(Box::leak(Box::new(program))))
 }
 
 /// Connects to who is asked about system calls.
@@ -244,8 +242,7 @@ pub fn console(
     has_terminal: bool,
     how: How,
 ) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Error<'static>> {
-    let refused =
-        |why| Err(Error::new(rare!("option"), b"--console-socket", Why::Text(why), b"", FAILED));
+    let refused = |why| Err(Error::usage(rare!("option"), b"--console-socket", why, b""));
     match (runtime.typed.value(Name::ConsoleSocket), has_terminal) {
         (None, false) => Ok((None, None)),
         (Some(_), false) => refused(rare!("the container has no terminal")),
@@ -254,7 +251,7 @@ pub fn console(
             let flags = SocketFlags::CLOEXEC;
             let pair =
                 socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).doing(&CONSOLE);
-            let (ours, theirs) = pair.map_err(|fault| fault.into_error(b"", b""))?;
+            let (ours, theirs) = pair?;
             Ok((Some(ours), Some(theirs)))
         }
         (None, true) => {
@@ -276,7 +273,7 @@ pub fn tell_process(runtime: &Runtime<'_>, process: Pid) -> Result<(), Error<'st
             let file = pidfd_open(process, PidfdFlags::empty())?;
             sockets::send_file(socket.as_fd(), b"pidfd", file)
         };
-        sent().doing(&PIDFD).map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+        sent().doing(&PIDFD).on(path)?;
     }
     Ok(())
 }
@@ -291,5 +288,5 @@ fn write_pid_file(path: &'static CStr, process: Pid) -> Result<(), Error<'static
         text.write_to(openat(CWD, new, flags, Mode::from_raw_mode(0o644))?)?;
         renameat(CWD, new, CWD, path)
     };
-    written().doing(&PID_FILE).map_err(|fault| fault.into_error(path.to_bytes(), b""))
+    written().doing(&PID_FILE).on(path)
 }

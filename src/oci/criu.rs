@@ -13,6 +13,7 @@ use crate::rare::Rare;
 use crate::sys::files::is_open;
 use crate::sys::namespaces::Namespaces;
 use crate::text::{Text, parts};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fd::RawFd;
@@ -33,7 +34,7 @@ pub struct Run {
 
 /// Why an option cannot stand.
 pub fn refused(option: &'static str, why: Rare) -> Error<'static> {
-    Error::new(rare!("option"), option.as_bytes(), Why::Text(why), b"", FAILED)
+    Error::usage(rare!("option"), option.as_bytes(), why, b"")
 }
 
 impl Run {
@@ -43,8 +44,11 @@ impl Run {
     ///
     /// CRIU is not installed; an option that it or we cannot do justice; the image is not there, or its folder
     /// cannot be made.
-    pub fn new(runtime: &Runtime<'_>, action: &'static CStr) -> Result<Self, Error<'static>> {
-        let typed = &runtime.typed;
+    pub fn new(
+        runtime: &Runtime<'_>,
+        action: &'static CStr,
+    ) -> Result<&'static mut Self, Error<'static>> {
+        let typed = runtime.typed;
         let name = typed.value(Name::Criu).unwrap_or(c"criu");
         let program = find(name, runtime.variables).ok_or_else(|| {
             let hint = rare!(
@@ -52,7 +56,7 @@ impl Run {
                 distributions, and is looked for in PATH"
             )
             .bytes();
-            Error::new(rare!("run"), b"criu", Why::Text(rare!("it is not installed")), hint, FAILED)
+            Error::usage(rare!("run"), b"criu", rare!("it is not installed"), hint)
         })?;
         let images = absolute(typed.value(Name::ImagePath).unwrap_or(c"checkpoint"))?;
         let work = typed.value(Name::WorkPath).map_or(Ok(images), absolute)?;
@@ -64,7 +68,9 @@ impl Run {
         }
         let path = joined(&[b"PATH=", environment::path(runtime.variables)]);
         let (words, kept) = (Vec::new(), Vec::new());
-        let mut run = Self { action, images, program, work, words, kept, path };
+        let run = Self { action, images, program, work, words, kept, path };
+        // It is needed until the process ends.
+        let run = Box::leak(Box::new(run));
         run.add(&[c"criu", action, c"--images-dir", images, c"--work-dir", work]);
         run.add(&[c"-v4", c"--log-file", run.log(), c"--manage-cgroups=ignore"]);
         run.add_options(runtime)?;
@@ -84,6 +90,12 @@ impl Run {
     /// Adds words.
     pub fn add(&mut self, words: &[&'static CStr]) {
         self.words.extend_from_slice(words);
+    }
+
+    /// Names something from outside: `KIND[KEY]:VALUE`.
+    pub fn external(&mut self, kind: &[u8], key: &[u8], value: &CStr) {
+        let word = joined(&[kind, b"[", key, b"]:", value.to_bytes()]);
+        self.add(&[c"--external", word]);
     }
 
     /// Has it keep a descriptor, which is not closed by execve(2).
@@ -237,9 +249,7 @@ pub fn check(config: &Config) -> Result<(), Error<'static>> {
         ),
     ];
     match faults.into_iter().find(|fault| fault.0) {
-        Some((_, on, why)) => {
-            Err(Error::new(rare!("config.json:"), on.as_bytes(), Why::Text(why), b"", FAILED))
-        }
+        Some((_, on, why)) => Err(Error::usage(rare!("config.json:"), on.as_bytes(), why, b"")),
         None => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use super::config;
 use super::home::{Folder, Home, about};
 use super::making::{Told, run_hooks};
 use super::state::{State, Status};
+use super::text::mentions;
 use super::{Runtime, cgroup_of};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
@@ -53,7 +54,7 @@ pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     }
     let bytes = folder.read(c"config.json").unwrap_or_default();
     remove(&state, &folder, cgroup.as_mut())?;
-    if bytes.windows(b"poststop".len()).any(|window| window == b"poststop")
+    if mentions(bytes, b"poststop")
         && let Ok(config) = config::parse(bytes, state.bundle, runtime.caller)
     {
         let hooks = &config.hooks;
@@ -71,7 +72,7 @@ const WAIT_MS: i64 = 10_000;
 ///
 /// It does not go.
 pub fn end(state: &State, cgroup: Option<&mut Cgroup>) -> Result<(), Error<'static>> {
-    let failed = |errno| Err(errno).doing(&END).map_err(|fault| fault.into_error(b"", b""));
+    let failed = |errno| Err(errno).doing(&END).map_err(Error::from);
     let opened = state.member.open();
     if let Ok(process) = &opened {
         match pidfd_send_signal(process, Signal::KILL) {

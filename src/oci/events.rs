@@ -1,12 +1,12 @@
 //! `events`: what a container uses, once or again and again, and that it has run out of memory.
 
-use super::home::{FAILED, Folder};
+use super::home::Folder;
 use super::limits::living;
 use super::{Runtime, print};
 use crate::cgroups::Oom;
 use crate::cli::runtime::Name;
 use crate::container::number;
-use crate::error::{Error, Why};
+use crate::error::Error;
 use crate::sys::clock::milliseconds;
 use crate::text::Text;
 use core::ffi::CStr;
@@ -26,8 +26,8 @@ pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         [digits @ .., b's'] | digits => number(digits).filter(|seconds| *seconds > 0),
     };
     let Some(seconds) = seconds else {
-        let why = Why::Text(rare!("it is a number of seconds above 0, such as 5s"));
-        return Err(Error::new(rare!("option"), b"--interval", why, b"", FAILED));
+        let why = rare!("it is a number of seconds above 0, such as 5s");
+        return Err(Error::usage(rare!("option"), b"--interval", why, b""));
     };
     let mut oom = if is_once { None } else { cgroup.watch_memory()? };
     let process = state.member.open();

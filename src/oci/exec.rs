@@ -3,7 +3,7 @@
 
 use super::config::{self, Config};
 use super::create::{How, console, listener, tell_process};
-use super::home::{FAILED, Folder, about};
+use super::home::{Folder, about};
 use super::making::listener_words;
 use super::state::{self, State, Status};
 use super::text::{absolute, joined};
@@ -11,11 +11,11 @@ use super::{Runtime, bundle, cgroup_of, create, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Attributes, Container, User, capability, environment, number};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::settings::read_file;
 use crate::launch::relay::Relay;
 use crate::launch::runtime::{self, Attendant, Given};
-use crate::plan::{Plan, Point, Program};
+use crate::plan::{Plan, Point};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::{Text, cut, parts};
@@ -73,16 +73,12 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let state = state::of(&folder)?;
     let cgroup = cgroup_of(&state);
     check(runtime, &folder, &state, cgroup.as_ref())?;
-    let process = state.member.open().doing(&ENTER).map_err(|fault| fault.into_error(b"", b""))?;
+    let process = state.member.open().doing(&ENTER)?;
     let config = read(runtime, &folder, &state)?;
     let container = &config.container;
     let how = if runtime.typed.has(Name::Detach) { How::Detached } else { How::Attached };
-    let mut filters = create::filters(config)?;
+    let filters = create::filters(config)?;
     let listener = listener(config)?;
-    let filters: &'static [Program] = {
-        filters.shrink_to_fit();
-        filters.leak()
-    };
     let isolation = &container.isolation;
     let joined = isolation.joined.iter().fold(Namespaces::NONE, |all, join| all.and(join.kind));
     let entered = isolation.namespaces.and(joined).and(Namespaces::MOUNT);
@@ -122,7 +118,7 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         Some(ours) => Relay::receive(ours).run(program, None),
         None => runtime::until_end(program),
     };
-    ended.doing(&WAIT).map_err(|fault| fault.into_error(b"", b""))
+    ended.doing(&WAIT).map_err(Error::from)
 }
 
 fn check(
@@ -153,14 +149,14 @@ fn read(
     folder: &Folder,
     state: &State,
 ) -> Result<&'static Config, Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let config = bundle::kept(runtime, folder, state)?;
     config.container.process.terminal = false;
     config.container.process.attributes.console_size = None;
     if let Some(file) = typed.value(Name::Process) {
         let file = absolute(file)?;
         let bytes = read_file(file).doing(&READ);
-        let bytes = bytes.map_err(|fault| fault.into_error(file.to_bytes(), b""))?;
+        let bytes = bytes.on(file)?;
         config::replace_process(bytes, &mut config.container)?;
     } else {
         let words = typed.words.get(1..).unwrap_or_default();
@@ -177,13 +173,13 @@ fn read(
 
 /// What the options say about the process.
 fn change(runtime: &Runtime<'_>, container: &mut Container<'static>) -> Result<(), Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let process = &mut container.process;
     let kept = |value: &CStr| joined(&[value.to_bytes()]);
     let refused = |option: &'static str, value: &CStr, why| {
         let mut on = Text::new();
         on.push(option).push(" '").push_name(value.to_bytes()).push("'");
-        Error::new(rare!("option"), on.leak(), Why::Text(why), b"", FAILED)
+        Error::usage(rare!("option"), on.leak(), why, b"")
     };
     if typed.has(Name::Tty) {
         process.terminal = true;

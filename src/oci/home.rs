@@ -6,8 +6,8 @@
 
 use super::text::{absolute, joined};
 use crate::container::environment;
-use crate::error::{Doing, Error, Fault, Object, Operation, Why};
-use crate::kernel::caller::Caller;
+use crate::error::{Doing, Error, Fault, Object, On, Operation, Why};
+use crate::kernel::caller::{Caller, is_initial_namespace};
 use crate::kernel::settings::read_file;
 use crate::launch::criu;
 use crate::rare::Rare;
@@ -94,7 +94,7 @@ impl Home {
             Err(Errno::EXIST) => {
                 return Err(about(id, rare!("a container with this name already exists")));
             }
-            made => made.doing(&MAKE).map_err(|fault| fault.into_error(path.to_bytes(), b""))?,
+            made => made.doing(&MAKE).on(path)?,
         }
         let folder = self.open(id)?;
         folder.lock()?;
@@ -147,7 +147,7 @@ impl Home {
 /// What is the matter with a container.
 #[must_use]
 pub fn about(id: &CStr, why: Rare) -> Error<'static> {
-    Error::new(rare!("container"), joined(&[id.to_bytes()]).to_bytes(), Why::Text(why), b"", FAILED)
+    Error::usage(rare!("container"), joined(&[id.to_bytes()]).to_bytes(), why, b"")
 }
 
 /// The exit status of commands of the runtime's that fail, as runc's.
@@ -159,13 +159,7 @@ fn checked(id: &CStr) -> Result<&'static CStr, Error<'static>> {
     if !is_name(bytes) {
         let hint = rare!("letters, digits, and _ + - . are, at most 1024").bytes();
         let on = joined(&[bytes]).to_bytes();
-        return Err(Error::new(
-            rare!("container"),
-            on,
-            Why::Text(rare!("this is no name for one")),
-            hint,
-            FAILED,
-        ));
+        return Err(Error::usage(rare!("container"), on, rare!("this is no name for one"), hint));
     }
     Ok(joined(&[bytes]))
 }
@@ -199,15 +193,6 @@ pub fn make_folders(path: &CStr) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether this user namespace is the host's own, in which all ids are themselves.
-#[must_use]
-pub fn is_initial_namespace() -> bool {
-    let map = read_file(c"/proc/self/uid_map").unwrap_or_default();
-    let mut words = map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let all = [&b"0"[..], b"0", b"4294967295"];
-    all.iter().all(|number| words.next() == Some(number))
-}
-
 impl Folder {
     /// Waits until nobody else changes the container.
     ///
@@ -218,7 +203,7 @@ impl Folder {
         loop {
             match flock(&self.file, FlockOperation::LockExclusive) {
                 Err(Errno::INTR) => {}
-                answer => return answer.doing(&LOCK).map_err(|fault| fault.into_error(b"", b"")),
+                answer => return answer.doing(&LOCK).map_err(Error::from),
             }
         }
     }
@@ -302,9 +287,7 @@ impl Folder {
         }
         match unlinkat(CWD, self.path, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(errno)
-                .doing(&REMOVE)
-                .map_err(|fault| fault.into_error(self.path.to_bytes(), b"")),
+            Err(errno) => Err(errno).doing(&REMOVE).on(self.path),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! `kill`: a signal for a container's process 1, or for all of its processes.
 
-use super::home::{FAILED, about};
+use super::home::about;
 use super::state::{self, Status};
 use super::{Runtime, cgroup_of};
 use crate::cli::runtime::Name;
 use crate::container::signal;
-use crate::error::{Doing, Error, Operation, Why};
+use crate::error::{Doing, Error, Operation};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -25,13 +25,7 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     if signal.is_none() && name != b"0" {
         let hint = rare!("a name with or without SIG, or a number; RTMIN+1").bytes();
         let on = super::text::joined(&[typed.to_bytes()]).to_bytes();
-        return Err(Error::new(
-            rare!("signal"),
-            on,
-            Why::Text(rare!("there is none such")),
-            hint,
-            FAILED,
-        ));
+        return Err(Error::usage(rare!("signal"), on, rare!("there is none such"), hint));
     }
     let folder = runtime.home.open(runtime.id())?;
     let state = state::of(&folder)?;
@@ -53,7 +47,7 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let Some(signal) = signal else { return Ok(0) };
     match state.member.signal(signal) {
         Err(Errno::SRCH) => return Err(about(folder.id, rare!("container not running"))),
-        answer => answer.doing(&KILL).map_err(|fault| fault.into_error(b"", b""))?,
+        answer => answer.doing(&KILL)?,
     }
     // One that is frozen dies when it thaws, and engines wait for that.
     if signal == Signal::KILL

@@ -1,17 +1,19 @@
 //! `pause`, `resume` and `update`: a container's cgroup, while it runs.
 
 use super::config;
-use super::home::{FAILED, Folder, about};
+use super::home::{Folder, about};
 use super::state::{self, State, Status};
 use super::{Runtime, cgroup_of};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::resctrl;
 use crate::kernel::settings::{read_file, read_whole};
+use crate::rare::Rare;
 use crate::sys::files::standard_input;
 use crate::text::wide_number;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -67,14 +69,14 @@ pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
             let bytes = if file == c"-" { read_whole(standard_input()) } else { read_file(file) };
             let on = super::text::joined(&[file.to_bytes()]).to_bytes();
             let bytes = bytes.doing(&READ).map_err(|fault| fault.into_error(on, b""))?;
-            config::resources(bytes)?
+            &*Box::leak(Box::new(config::resources(bytes)?))
         }
         None => typed(runtime)?,
     };
     if !schemata.is_empty() {
         share(runtime, &folder, &state, &schemata)?;
     }
-    cgroup.apply(&resources)?;
+    cgroup.apply(resources)?;
     Ok(0)
 }
 
@@ -85,8 +87,8 @@ fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> 
         let line = runtime.typed.value(Name::Limit(place)).filter(|line| !line.is_empty());
         if let Some(line) = line.filter(|line| place == 15 && !config::is_bandwidth(line)) {
             let on = super::text::joined(&[line.to_bytes()]).to_bytes();
-            let why = Why::Text(rare!("it is to begin with MB: and be one line"));
-            return Err(Error::new(rare!("limit"), on, why, b"", FAILED));
+            let why = rare!("it is to begin with MB: and be one line");
+            return Err(Error::usage(rare!("limit"), on, why, b""));
         }
         lines.extend(line);
     }
@@ -100,9 +102,9 @@ fn share(
     state: &State,
     schemata: &[&CStr],
 ) -> Result<(), Error<'static>> {
-    let root = resctrl::open().map_err(|fault| fault.into_error(b"", b""))?;
+    let root = resctrl::open()?;
     let bytes = folder.read(c"config.json").doing(&READ);
-    let bytes = bytes.map_err(|fault| fault.into_error(b"config.json", b""))?;
+    let bytes = bytes.on(c"config.json")?;
     let wanted = &config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
     let Some(wanted) = wanted else {
         return Err(about(
@@ -111,49 +113,76 @@ fn share(
         ));
     };
     let name = wanted.class.unwrap_or(folder.id);
-    resctrl::change(&root, name, schemata).map_err(|fault| fault.into_error(name.to_bytes(), b""))
+    resctrl::change(&root, name, schemata).on(name)
+}
+
+/// Where a limit that an option names belongs, and with that, of which form it is.
+enum Slot<'s> {
+    Weight(&'s mut Option<u16>),
+    Unsigned(&'s mut Option<u64>),
+    Signed(&'s mut Option<i64>),
+    Bytes(&'s mut Option<i64>),
+    Text(&'s mut Option<&'static CStr>),
 }
 
 /// The limits that options name.
-fn typed(runtime: &Runtime<'_>) -> Result<Resources<'static>, Error<'static>> {
-    let mut resources = Resources::default();
-    let (memory, cpu) = (&mut resources.memory, &mut resources.cpu);
+fn typed(runtime: &Runtime<'_>) -> Result<&'static Resources<'static>, Error<'static>> {
+    let resources = Box::leak(Box::<Resources<'static>>::default());
     for (name, value) in &runtime.typed.options {
         let Name::Limit(place) = name else { continue };
-        let text = value.to_bytes();
-        let refused = |why| {
-            let on = super::text::joined(&[text]).to_bytes();
-            Error::new(rare!("limit"), on, Why::Text(why), b"", FAILED)
-        };
-        let signed = || signed(text).ok_or_else(|| refused(rare!("it is not a number")));
-        let unsigned =
-            || wide_number(text).ok_or_else(|| refused(rare!("it is not a number from 0 on")));
-        let bytes =
-            || bytes(text).ok_or_else(|| refused(rare!("it is not a number of bytes, or -1")));
-        match place {
-            0 => {
-                let weight = number(text).and_then(|weight| u16::try_from(weight).ok());
-                resources.block.weight =
-                    Some(weight.ok_or_else(|| refused(rare!("it is not a weight")))?);
-            }
-            1 => cpu.period = Some(unsigned()?),
-            2 => cpu.quota = Some(signed()?),
-            3 => cpu.burst = Some(unsigned()?),
-            4 => cpu.shares = Some(unsigned()?),
-            5 => cpu.realtime_period = Some(unsigned()?),
-            6 => cpu.realtime_runtime = Some(signed()?),
-            7 => cpu.idle = Some(signed()?),
-            8 => cpu.cpus = Some(super::text::joined(&[text])),
-            9 => cpu.mems = Some(super::text::joined(&[text])),
-            10 => memory.limit = Some(bytes()?),
-            11 => memory.reservation = Some(bytes()?),
-            12 => memory.swap = Some(bytes()?),
-            13 => resources.pids = Some(signed()?),
+        let (memory, cpu) = (&mut resources.memory, &mut resources.cpu);
+        let slot = match place {
+            0 => Slot::Weight(&mut resources.block.weight),
+            1 => Slot::Unsigned(&mut cpu.period),
+            2 => Slot::Signed(&mut cpu.quota),
+            3 => Slot::Unsigned(&mut cpu.burst),
+            4 => Slot::Unsigned(&mut cpu.shares),
+            5 => Slot::Unsigned(&mut cpu.realtime_period),
+            6 => Slot::Signed(&mut cpu.realtime_runtime),
+            7 => Slot::Signed(&mut cpu.idle),
+            8 => Slot::Text(&mut cpu.cpus),
+            9 => Slot::Text(&mut cpu.mems),
+            10 => Slot::Bytes(&mut memory.limit),
+            11 => Slot::Bytes(&mut memory.reservation),
+            12 => Slot::Bytes(&mut memory.swap),
+            13 => Slot::Signed(&mut resources.pids),
             // Of the cache and the memory's bandwidth.
-            _ => {}
+            _ => continue,
+        };
+        let text = value.to_bytes();
+        if let Err(why) = fill(slot, text) {
+            let on = super::text::joined(&[text]).to_bytes();
+            return Err(Error::usage(rare!("limit"), on, why, b""));
         }
     }
     Ok(resources)
+}
+
+/// Puts a limit where it belongs, or says what it is not.
+fn fill(slot: Slot<'_>, text: &[u8]) -> Result<(), Rare> {
+    let (is_fine, why) = match slot {
+        Slot::Weight(slot) => {
+            *slot = number(text).and_then(|weight| u16::try_from(weight).ok());
+            (slot.is_some(), rare!("it is not a weight"))
+        }
+        Slot::Unsigned(slot) => {
+            *slot = wide_number(text);
+            (slot.is_some(), rare!("it is not a number from 0 on"))
+        }
+        Slot::Signed(slot) => {
+            *slot = signed(text);
+            (slot.is_some(), rare!("it is not a number"))
+        }
+        Slot::Bytes(slot) => {
+            *slot = bytes(text);
+            (slot.is_some(), rare!("it is not a number of bytes, or -1"))
+        }
+        Slot::Text(slot) => {
+            *slot = Some(super::text::joined(&[text]));
+            (true, Rare::NONE)
+        }
+    };
+    if is_fine { Ok(()) } else { Err(why) }
 }
 
 fn signed(text: &[u8]) -> Option<i64> {

@@ -103,13 +103,7 @@ fn is_json(runtime: &Runtime<'_>) -> Result<bool, Error<'static>> {
         b"table" => Ok(false),
         other => {
             let on = super::text::joined(&[other]).to_bytes();
-            Err(Error::new(
-                rare!("format"),
-                on,
-                Why::Text(rare!("it is table or json")),
-                b"",
-                FAILED,
-            ))
+            Err(Error::usage(rare!("format"), on, rare!("it is table or json"), b""))
         }
     }
 }
@@ -166,13 +160,7 @@ pub fn ps(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         }
     }
     if column.is_none() {
-        return Err(Error::new(
-            rare!("run"),
-            b"ps",
-            Why::Text(rare!("it prints no column PID")),
-            b"",
-            FAILED,
-        ));
+        return Err(Error::usage(rare!("run"), b"ps", rare!("it prints no column PID"), b""));
     }
     print(&text)
 }

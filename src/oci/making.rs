@@ -8,7 +8,7 @@ use super::state::{State, Status};
 use super::text::joined;
 use crate::cgroups::Cgroup;
 use crate::container::{Hook, IdMap};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation, Why};
 use crate::kernel::mounts::Access;
 use crate::kernel::resctrl::{self, Group};
 use crate::kernel::settings::read_file;
@@ -111,7 +111,7 @@ impl Making<'_> {
     /// The process that counts as the container's: from here on it can be found and removed, whatever happens.
     fn found(&mut self, process: Pid) -> Result<(), Error<'static>> {
         let member = Member::now(process).doing(&FIND);
-        self.state.member = member.map_err(|fault| fault.into_error(b"", b""))?;
+        self.state.member = member?;
         self.state.save(self.folder)
     }
 
@@ -140,7 +140,7 @@ impl Making<'_> {
         self.cgroup.apply(&self.config.resources)?;
         self.join_cache_group(child)?;
         let known = self.folder.rename(SOCKET, None).doing(&FIND);
-        known.map_err(|fault| fault.into_error(b"", b""))
+        known.map_err(Error::from)
     }
 
     fn run(
@@ -177,14 +177,14 @@ impl Making<'_> {
             path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
             let path = joined(&[path.push("/").push_raw(file).as_bytes()]);
             let present = read_file(path).doing(&FIND);
-            let present = present.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+            let present = present.on(path)?;
             let said = match map {
                 IdMap::Ranges(ranges) => ids::lines(ranges),
                 _ => b"",
             };
             if !words(said).eq(words(present)) {
-                let why = Why::Text(rare!("the user namespace that is joined has others"));
-                return Err(Error::new(rare!("config.json:"), name.as_bytes(), why, b"", FAILED));
+                let why = rare!("the user namespace that is joined has others");
+                return Err(Error::usage(rare!("config.json:"), name.as_bytes(), why, b""));
             }
         }
         Ok(())

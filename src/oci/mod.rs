@@ -32,21 +32,22 @@ mod time;
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::{Command, Name, Typed};
 use crate::container::number;
-use crate::error::{Doing, Error, Operation, Why};
+use crate::error::{Doing, Error, Operation};
 use crate::kernel::caller::Caller;
 use crate::launch::relay;
 use crate::sys::files::{is_open, standard_output};
 use crate::sys::signals::{Before, SignalSet, hold};
 use crate::text::Text;
+use alloc::boxed::Box;
 use config::Config;
 use core::ffi::CStr;
 use create::How;
-use home::{FAILED, Home};
+use home::Home;
 use state::State;
 
 /// What every command works with.
 pub struct Runtime<'a> {
-    typed: Typed<'a>,
+    typed: &'a Typed<'a>,
     home: Home,
     caller: Caller,
     variables: &'a [&'a CStr],
@@ -63,32 +64,34 @@ pub struct Runtime<'a> {
 ///
 /// What went wrong; it stands in the log already.
 pub fn run<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+    // Nobody has to give it back.
+    let typed = &*Box::leak(Box::new(typed));
     let status = typed.command.failed();
-    let log = log::Log::of(&typed);
+    let log = log::Log::of(typed);
     obey(typed, variables).map_err(|error| {
         log.note(error);
         error.with_status(status)
     })
 }
 
-fn obey<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+fn obey<'a>(typed: &'a Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
     let caller = Caller::current();
     let command = typed.command;
     // These are about no container, and need no place for one.
     match command {
         Command::Features => return features::features(),
-        Command::Spec => return spec::spec(&typed, caller),
+        Command::Spec => return spec::spec(typed, caller),
         _ => {}
     }
-    let has_cgroups = has_cgroups(&typed)?;
+    let has_cgroups = has_cgroups(typed)?;
     // Before anything of ours is open.
-    let preserved = preserved(&typed)?;
+    let preserved = preserved(typed)?;
     let home = Home::new(typed.value(Name::Root), variables, caller)?;
     // Nothing is lost of a program that is waited for: its signals are held from before it is there.
     let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)
         && !typed.has(Name::Detach);
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
-    let signals = hold(held).doing(&HOLD).map_err(|fault| fault.into_error(b"", b""))?;
+    let signals = hold(held).doing(&HOLD)?;
     let runtime = &Runtime { typed, home, caller, variables, has_cgroups, preserved, signals };
     match command {
         Command::Create => create::create(runtime, How::Created),
@@ -118,8 +121,8 @@ fn preserved(typed: &Typed<'_>) -> Result<u32, Error<'static>> {
     let count =
         number(value.to_bytes()).filter(|count| (3..3 + (*count).min(1 << 20)).all(is_open));
     count.ok_or_else(|| {
-        let why = Why::Text(rare!("it is not a number, or not as many are open"));
-        Error::new(rare!("option"), b"--preserve-fds", why, b"", FAILED)
+        let why = rare!("it is not a number, or not as many are open");
+        Error::usage(rare!("option"), b"--preserve-fds", why, b"")
     })
 }
 
@@ -128,12 +131,11 @@ fn has_cgroups(typed: &Typed<'_>) -> Result<bool, Error<'static>> {
     let format = typed.value(Name::LogFormat).map_or(&b"text"[..], CStr::to_bytes);
     if !matches!(format, b"text" | b"json") {
         let on = text::joined(&[b"--log-format ", format]).to_bytes();
-        return Err(Error::new(
+        return Err(Error::usage(
             rare!("option"),
             on,
-            Why::Text(rare!("there is none such")),
+            rare!("there is none such"),
             rare!("text or json").bytes(),
-            FAILED,
         ));
     }
     let manager = typed.value(Name::CgroupManager).map_or(&b"cgroupfs"[..], CStr::to_bytes);
@@ -143,20 +145,19 @@ fn has_cgroups(typed: &Typed<'_>) -> Result<bool, Error<'static>> {
             "have the engine use cgroupfs: podman --cgroup-manager cgroupfs, SystemdCgroup = false"
         )
         .bytes();
-        let why = Why::Text(rare!("cgroups by systemd are not supported yet"));
-        return Err(Error::new(rare!("option"), b"--systemd-cgroup", why, hint, FAILED));
+        let why = rare!("cgroups by systemd are not supported yet");
+        return Err(Error::usage(rare!("option"), b"--systemd-cgroup", why, hint));
     }
     match manager {
         b"cgroupfs" => Ok(true),
         b"disabled" => Ok(false),
         _ => {
-            let why = Why::Text(rare!("there is no such manager"));
-            Err(Error::new(
+            let why = rare!("there is no such manager");
+            Err(Error::usage(
                 rare!("option"),
                 b"--cgroup-manager",
                 why,
                 rare!("cgroupfs or disabled").bytes(),
-                FAILED,
             ))
         }
     }
@@ -176,7 +177,7 @@ impl Runtime<'_> {
 
 /// The cgroup of a container, if it is to have one.
 fn cgroup_of(state: &State) -> Option<Cgroup> {
-    (!state.cgroup.is_empty()).then(|| Cgroup::of(&state.cgroup, state.has_cgroup))
+    (!state.cgroup.is_empty()).then(|| Cgroup::of(state.cgroup, state.has_cgroup))
 }
 
 static HOLD: Operation = Operation::new(rare!("hold signals"));
@@ -184,5 +185,5 @@ static PRINT: Operation = Operation::new(rare!("write to standard output"));
 
 fn print(text: &Text) -> Result<u8, Error<'static>> {
     let written = text.write_to(standard_output()).doing(&PRINT);
-    written.map_err(|fault| fault.into_error(b"", b"")).map(|()| 0)
+    written.map_err(Error::from).map(|()| 0)
 }

@@ -7,19 +7,20 @@ use super::criu::Run;
 use super::text::joined;
 use crate::cgroups::{Cgroup, unescaped};
 use crate::container::Mounted;
-use crate::error::{Doing, Error, Object, Operation};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::json::{self, Value, as_str};
 use crate::kernel::entry::Entry;
 use crate::kernel::inside::{self, MountPoint};
 use crate::kernel::settings::read_file;
 use crate::sys::mounts::Reach;
 use crate::sys::namespaces::{Namespaces, enter};
-use crate::text::{Text, parts, wide_number};
+use crate::text::{Text, parts, together, wide_number};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, stat};
+use rustix::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat_raw, stat};
+use rustix::io::Errno;
 
 static FIND: Operation = Operation {
     on: Object::Target,
@@ -45,7 +46,7 @@ struct Shown {
 const NULL: &CStr = c"/dev/null";
 
 /// All that can be; a path that is hidden is a mount of the null device only where it is a file.
-fn shown(config: &'static Config, cgroup: &Cgroup) -> Vec<Shown> {
+fn shown(config: &'static Config, cgroup: &Cgroup) -> &'static [Shown] {
     let mut all = Vec::new();
     for mount in &config.container.mounts {
         let target = mount.target;
@@ -64,12 +65,7 @@ fn shown(config: &'static Config, cgroup: &Cgroup) -> Vec<Shown> {
     for target in &config.container.security.masked {
         all.push(Shown { target, source: NULL, reach: Reach::Mount });
     }
-    all
-}
-
-/// `WORD[KEY]:VALUE`.
-fn pair(word: &[u8], key: &[u8], value: &[u8]) -> &'static CStr {
-    joined(&[word, b"[", key, b"]:", value])
+    all.leak()
 }
 
 /// A line of mountinfo, as far as it is of use.
@@ -79,7 +75,7 @@ struct Line {
 }
 
 /// The mounts that a process has.
-fn lines(path: &CStr) -> Vec<Line> {
+fn lines(path: &CStr) -> &'static [Line] {
     let content = read_file(path).unwrap_or_default();
     let mut all = Vec::new();
     for line in parts(content, b'\n') {
@@ -88,11 +84,11 @@ fn lines(path: &CStr) -> Vec<Line> {
             all.push(Line { id, place: unescaped(place) });
         }
     }
-    all
+    all.leak()
 }
 
 /// The mounts below a folder: what comes behind its name.
-fn below<'l>(lines: &'l [Line], folder: &CStr) -> impl Iterator<Item = &'l [u8]> {
+fn below(lines: &'static [Line], folder: &'static CStr) -> impl Iterator<Item = &'static [u8]> {
     let names = lines.iter().filter_map(move |line| line.place.strip_prefix(folder.to_bytes()));
     names.filter(|rest| rest.first() == Some(&b'/'))
 }
@@ -109,14 +105,13 @@ fn name_of(process: &[u8], name: &[u8]) -> &'static CStr {
 }
 
 /// What a symbolic link of `/proc` says; nothing if it cannot be read.
-fn link_of(path: &CStr) -> Vec<u8> {
+fn link_of(path: &CStr) -> &'static [u8] {
     let mut space = [MaybeUninit::uninit(); 4096];
-    readlinkat_raw(CWD, path, &mut space).map_or(Vec::new(), |(link, _)| link.to_vec())
+    readlinkat_raw(CWD, path, &mut space).map_or(b"", |(link, _)| together(&[link]))
 }
 
-/// Where a mount at `target` in the root is, as its process sees it; None if there is none.
-fn place_of<'l>(root: BorrowedFd<'_>, target: &CStr, lines: &'l [Line]) -> Option<&'l Line> {
-    let file = inside::open(root, target).ok()?;
+/// Where a mount is, whose root is open, as the process sees it; None if it is none.
+fn place_of<'l>(file: &OwnedFd, lines: &'l [Line]) -> Option<&'l Line> {
     let mut number = Text::new();
     number.push_number(file.as_raw_fd().unsigned_abs().into());
     let id = mount_of(name_of(b"self/fdinfo", number.as_bytes()))?;
@@ -137,39 +132,38 @@ pub fn name(
 ) -> Result<(), Error<'static>> {
     let path = name_of(process, b"root");
     let root = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(&FIND);
-    let root = root.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+    let root = root.on(path)?;
     let lines = lines(name_of(process, b"mountinfo"));
     let host = self::lines(c"/proc/self/mountinfo");
-    for Shown { target, source, reach } in shown(config, cgroup) {
+    for &Shown { target, source, reach } in shown(config, cgroup) {
+        let Ok(file) = inside::open(root.as_fd(), target) else { continue };
         // A folder that is hidden is an empty file system, and not from outside.
-        if source == NULL && is_folder(&root, target) {
+        if source == NULL && is_folder(fstat(&file)) {
             continue;
         }
-        let Some(line) = place_of(root.as_fd(), target, &lines) else { continue };
-        run.add(&[c"--external", pair(b"mnt", line.place, target.to_bytes())]);
-        for rest in below(&host, source).filter(|_| reach == Reach::Tree) {
+        let Some(line) = place_of(&file, lines) else { continue };
+        run.external(b"mnt", line.place, target);
+        for rest in below(host, source).filter(|_| reach == Reach::Tree) {
             let place = joined(&[line.place, rest]).to_bytes();
             // One that is mounted on it in the container is the container's own.
             if lines.iter().filter(|line| *line.place == *place).count() == 1 {
-                let name = joined(&[target.to_bytes(), rest]);
-                run.add(&[c"--external", pair(b"mnt", place, name.to_bytes())]);
+                run.external(b"mnt", place, joined(&[target.to_bytes(), rest]));
             }
         }
     }
     for (kind, _) in apart(config) {
         let path = joined(&[b"/proc/", process, b"/ns/", kind.as_bytes()]);
         let found = stat(path).doing(&FIND);
-        let found = found.map_err(|fault| fault.into_error(path.to_bytes(), b""))?;
+        let found = found.on(path)?;
         let mut number = Text::new();
         number.push_number(found.st_ino);
         let name = joined(&[JOINED, kind.as_bytes()]);
-        run.add(&[c"--external", pair(kind.as_bytes(), number.as_bytes(), name.to_bytes())]);
+        run.external(kind.as_bytes(), number.as_bytes(), name);
     }
-    name_streams(run, process, &lines)
+    name_streams(run, process, lines)
 }
 
-fn is_folder(root: &OwnedFd, target: &CStr) -> bool {
-    let found = inside::open(root.as_fd(), target).and_then(fstat);
+fn is_folder(found: Result<Stat, Errno>) -> bool {
     found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }
 
@@ -180,17 +174,16 @@ fn is_folder(root: &OwnedFd, target: &CStr) -> bool {
 /// A namespace cannot be opened.
 pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(), Error<'static>> {
     let lines = lines(c"/proc/self/mountinfo");
-    for Shown { target, source, reach } in shown(config, cgroup) {
-        run.add(&[c"--external", pair(b"mnt", target.to_bytes(), source.to_bytes())]);
-        for rest in below(&lines, source).filter(|_| reach == Reach::Tree) {
+    for &Shown { target, source, reach } in shown(config, cgroup) {
+        run.external(b"mnt", target.to_bytes(), source);
+        for rest in below(lines, source).filter(|_| reach == Reach::Tree) {
             let name = joined(&[target.to_bytes(), rest]).to_bytes();
-            let shown = joined(&[source.to_bytes(), rest]).to_bytes();
-            run.add(&[c"--external", pair(b"mnt", name, shown)]);
+            run.external(b"mnt", name, joined(&[source.to_bytes(), rest]));
         }
     }
     for (kind, path) in apart(config) {
         let file = openat(CWD, path, OFlags::RDONLY, Mode::empty()).doing(&JOIN);
-        let file = file.map_err(|fault| fault.into_error(path.to_bytes(), b""))?.into_raw_fd();
+        let file = file.on(path)?.into_raw_fd();
         run.keep(file);
         run.inherit(file, joined(&[JOINED, kind.as_bytes()]).to_bytes());
     }
@@ -220,7 +213,7 @@ pub fn enter_others(config: &'static Config) -> Result<(), Error<'static>> {
         if !matches!(join.kind, Namespaces::NET | Namespaces::PID) {
             let file = openat(CWD, join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
             let entered = file.and_then(|file| enter(file.as_fd(), join.kind)).doing(&JOIN);
-            entered.map_err(|fault| fault.into_error(join.path.to_bytes(), b""))?;
+            entered.on(join.path)?;
         }
     }
     Ok(())
@@ -232,35 +225,35 @@ const STREAMS: &[u8] = b"/descriptors.json";
 /// Notes what the streams are, and names those that are files which only the host sees.
 fn name_streams(run: &mut Run, process: &[u8], lines: &[Line]) -> Result<(), Error<'static>> {
     let mut list = Text::new();
-    for (index, number) in [&b"0"[..], b"1", b"2"].iter().enumerate() {
-        let file = joined(&[b"/proc/", process, b"/fd/", number]);
+    let files = [(&b"fd/0"[..], &b"fdinfo/0"[..]), (b"fd/1", b"fdinfo/1"), (b"fd/2", b"fdinfo/2")];
+    for (index, (file, about)) in files.into_iter().enumerate() {
+        let file = name_of(process, file);
         let link = link_of(file);
-        let about = joined(&[b"/proc/", process, b"/fdinfo/", number]);
-        let mount = mount_of(about).unwrap_or_default();
-        let is_terminal = [&b"/dev/pts/"[..], b"/dev/tty"].iter().any(|one| link.starts_with(one));
+        let mount = mount_of(name_of(process, about)).unwrap_or_default();
+        let is_terminal = link.starts_with(b"/dev/pts/") || link.starts_with(b"/dev/tty");
         let is_seen = lines.iter().any(|line| line.id == mount);
-        let mut name = link.clone();
-        if let (Ok(found), [b'/', ..], false) = (stat(file), &*link, is_terminal || is_seen) {
+        let mut name = link;
+        if let (Ok(found), [b'/', ..], false) = (stat(file), link, is_terminal || is_seen) {
             let mount = wide_number(mount).unwrap_or_default();
-            let parts = [&b"file["[..], &hex(mount), b":", &hex(found.st_ino), b"]"];
-            name = joined(&parts).to_bytes().to_vec();
-            run.add(&[c"--external", joined(&[&name])]);
+            let file = joined(&[b"file[", hex(mount), b":", hex(found.st_ino), b"]"]);
+            name = file.to_bytes();
+            run.add(&[c"--external", file]);
         }
-        list.push(if index == 0 { "[" } else { "," }).push_json(&name);
+        list.push(if index == 0 { "[" } else { "," }).push_json(name);
     }
     let path = joined(&[run.images.to_bytes(), STREAMS]);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let file = openat(CWD, path, flags, Mode::RUSR | Mode::WUSR);
     let written = file.and_then(|file| list.push("]\n").write_to(file)).doing(&NOTE);
-    written.map_err(|fault| fault.into_error(path.to_bytes(), b""))
+    written.on(path)
 }
 
 /// A number as C's `%x` has it.
-fn hex(number: u64) -> Vec<u8> {
+fn hex(number: u64) -> &'static [u8] {
     let mut text = Text::new();
     text.push_hex(&number.to_be_bytes());
     let zeros = text.as_bytes().iter().take(15).take_while(|digit| **digit == b'0').count();
-    text.as_bytes().get(zeros..).unwrap_or_default().to_vec()
+    text.leak().get(zeros..).unwrap_or_default()
 }
 
 /// Our streams in the place of pipes and files of the host's that the container had.
@@ -284,9 +277,7 @@ fn give_streams(run: &mut Run) {
 /// open(2), mkdir(2).
 pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), Error<'static>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = openat(CWD, root, flags, Mode::empty())
-        .doing(&POINT)
-        .map_err(|fault| fault.into_error(root.to_bytes(), b""))?;
+    let root = openat(CWD, root, flags, Mode::empty()).doing(&POINT).on(root)?;
     let mounts = &config.container.mounts;
     for (index, mount) in mounts.iter().enumerate() {
         let mut before = mounts.iter().take(index);
@@ -294,13 +285,15 @@ pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), E
             continue;
         }
         let is_file = match mount.what {
-            Mounted::Entry(Entry { bind: Some(_), source, .. }) => stat(source)
-                .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) != FileType::Directory),
+            Mounted::Entry(Entry { bind: Some(_), source, .. }) => {
+                let found = stat(source);
+                found.is_ok() && !is_folder(found)
+            }
             _ => false,
         };
         let wanted = if is_file { MountPoint::File } else { MountPoint::Directory };
         let made = inside::open_or_make(root.as_fd(), mount.target, wanted).doing(&POINT);
-        made.map_err(|fault| fault.into_error(mount.target.to_bytes(), b""))?;
+        made.on(mount.target)?;
     }
     Ok(())
 }

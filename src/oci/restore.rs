@@ -11,7 +11,7 @@ use super::{Runtime, outside};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::Source;
-use crate::error::{Doing, Error, Fault, Object, Operation};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::mounts::make_private;
 use crate::kernel::sockets;
 use crate::launch::criu::{NAMESPACES, RESTORED, SCRIPT, SOCKET, attend};
@@ -37,7 +37,7 @@ static ADOPT: Operation = Operation::new(rare!("be the parent of what criu resto
 ///
 /// What kept it from being restored; nothing is left of it then.
 pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let typed = &runtime.typed;
+    let typed = runtime.typed;
     let how = if typed.has(Name::Detach) { How::Detached } else { How::Attached };
     check(runtime, how)?;
     let bundle = bundle::read(runtime)?;
@@ -85,36 +85,35 @@ fn bring_back(
     bundle: &Bundle,
     folder: &Folder,
     cgroup: &mut Option<Cgroup>,
-    (mut run, how): (Run, How),
+    (run, how): (&mut Run, How),
 ) -> Result<(State, Pid), Error<'static>> {
-    let failed = |fault: Fault| fault.into_error(b"", b"");
     let config = bundle.config;
     let Source::Directory(root) = config.container.root.source else {
         return Err(refused("--bundle", rare!("its root is no folder")));
     };
     let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
-    let socket = sockets::listen(folder.file(), SOCKET).doing(&LISTEN).map_err(failed)?;
+    let socket = sockets::listen(folder.file(), SOCKET).doing(&LISTEN)?;
     let mut own = Text::new();
     own.push("/proc/").push_number(getpid().as_raw_nonzero().get().unsigned_abs().into());
     own.push("/exe\0");
     let own = CStr::from_bytes_until_nul(own.as_bytes()).unwrap_or_default();
-    symlinkat(own, folder.file(), SCRIPT).doing(&LISTEN).map_err(failed)?;
+    symlinkat(own, folder.file(), SCRIPT).doing(&LISTEN)?;
     let script = joined(&[folder.path.to_bytes(), b"/", SCRIPT.to_bytes()]);
     outside::make_points(config, root)?;
     run.add(&[c"--root", root, c"--restore-detached", c"--action-script", script]);
-    outside::give(&mut run, config, cgroup)?;
+    outside::give(run, config, cgroup)?;
     if how == How::Attached {
-        set_child_subreaper(Some(getpid())).doing(&ADOPT).map_err(failed)?;
+        set_child_subreaper(Some(getpid())).doing(&ADOPT)?;
     }
     let has_cgroups = config.container.isolation.namespaces.contains(Namespaces::CGROUP);
     let prepare = || {
         outside::enter_others(config)?;
         let own = if has_cgroups { Namespaces::CGROUP } else { Namespaces::NONE };
-        unshare(Namespaces::MOUNT.and(own)).doing(&PREPARE).map_err(failed)?;
-        make_private(false).map_err(failed)?;
+        unshare(Namespaces::MOUNT.and(own)).doing(&PREPARE)?;
+        make_private(false)?;
         // In a mount namespace of its own, so that nothing is left of it on the host.
         let bound = mount_bind(root, root).doing(&ROOT);
-        bound.map_err(|fault| fault.into_error(root.to_bytes(), b""))
+        bound.on(root)
     };
     let mut environment = Vec::new();
     let mut making = Making { folder, state, config, cgroup };

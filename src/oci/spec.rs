@@ -1,9 +1,8 @@
 //! `spec`: a configuration to begin with.
 
-use super::home::FAILED;
 use super::text::{absolute, joined};
 use crate::cli::runtime::{Name, Typed};
-use crate::error::{Doing, Error, Object, Operation, Why};
+use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::caller::Caller;
 use crate::text::{Text, parts};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -35,11 +34,11 @@ pub fn spec(typed: &Typed<'_>, caller: Caller) -> Result<u8, Error<'static>> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = match openat(CWD, path, flags, Mode::from_raw_mode(0o644)) {
         Err(Errno::EXIST) => {
-            let why = Why::Text(rare!("it exists already; remove it first"));
-            return Err(Error::new(rare!("write"), path.to_bytes(), why, b"", FAILED));
+            let why = rare!("it exists already; remove it first");
+            return Err(Error::usage(rare!("write"), path.to_bytes(), why, b""));
         }
         answer => answer.doing(&WRITE),
     };
     let written = file.and_then(|file| text.write_to(file).doing(&WRITE));
-    written.map_err(|fault| fault.into_error(path.to_bytes(), b"")).map(|()| 0)
+    written.on(path).map(|()| 0)
 }

@@ -4,6 +4,7 @@ use super::config;
 use super::create::started;
 use super::home::{FAILED, about};
 use super::state::{self, Status};
+use super::text::mentions;
 use super::{Runtime, cgroup_of, delete};
 use crate::error::{Doing, Error, Operation};
 use crate::kernel::sockets::connect_to;
@@ -51,13 +52,12 @@ pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         told.truncate(length);
         Ok(told)
     };
-    let told = answered().doing(&START).map_err(|fault| fault.into_error(b"", b""))?;
+    let told = answered().doing(&START)?;
     if !told.is_empty() {
         return Err(read_failure(&told).with_status(FAILED));
     }
     let bytes = folder.read(c"config.json").unwrap_or_default();
-    // Few containers have hooks at this point; a configuration may be long.
-    if !bytes.windows(b"poststart".len()).any(|window| window == b"poststart") {
+    if !mentions(bytes, b"poststart") {
         return Ok(0);
     }
     let config = config::parse(bytes, state.bundle, runtime.caller)?;

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::io::Errno;
 
-/// What is known.
+/// What is known. Its lists are kept until the process ends, so that nobody has to give them back.
 #[derive(Default)]
 pub struct State {
     /// Its process 1.
@@ -28,13 +28,13 @@ pub struct State {
     /// Whose it is.
     pub owner: u32,
     /// Its cgroup's folders, as the room of cgroups writes them.
-    pub cgroup: Vec<&'static CStr>,
+    pub cgroup: &'static [&'static CStr],
     /// Whether that was made. Until it is, there may be another container's.
     pub has_cgroup: bool,
     /// Its group of cache and memory bandwidth, if it was made for it.
     pub cache_group: &'static CStr,
     /// What others note about it.
-    pub annotations: Vec<(&'static str, &'static str)>,
+    pub annotations: &'static [(&'static str, &'static str)],
 }
 
 /// How far a container is.
@@ -81,7 +81,7 @@ impl State {
     /// rename(2).
     pub fn note_cgroup(&mut self, folder: &Folder) -> Result<(), Error<'static>> {
         let noted = folder.rename(PLANNED, Some(FILE)).doing(&NOTE);
-        noted.map_err(|fault| fault.into_error(b"", b""))?;
+        noted?;
         self.has_cgroup = true;
         Ok(())
     }
@@ -109,7 +109,7 @@ impl State {
         for (index, path) in self.cgroup.iter().enumerate() {
             text.push(if index > 0 { "," } else { "" }).push_json(path.to_bytes());
         }
-        push_annotations(text.push("]"), &self.annotations);
+        push_annotations(text.push("]"), self.annotations);
         folder.write(if self.has_cgroup { FILE } else { PLANNED }, text.push("}\n"))
     }
 
@@ -145,25 +145,26 @@ impl State {
         let object = json::as_object(Some(value));
         let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
         let path = |name| keep(json::text(object, name)).unwrap_or_default();
-        let mut state = Self {
+        let mut cgroup = Vec::new();
+        for path in json::texts(object, "cgroup") {
+            cgroup.extend(keep(path));
+        }
+        let mut annotations = Vec::new();
+        for (name, value) in json::object(object, "annotations") {
+            annotations.push((&**name, as_str(value).unwrap_or_default()));
+        }
+        Ok(Some(Self {
             member: Member { number: number("pid") as u32, started: number("started") },
             version: json::text(object, "ociVersion"),
             bundle: path("bundle"),
             rootfs: path("rootfs"),
             created: json::text(object, "created"),
             owner: number("owner") as u32,
-            cgroup: Vec::new(),
+            cgroup: cgroup.leak(),
             has_cgroup,
             cache_group: path("cacheGroup"),
-            annotations: Vec::new(),
-        };
-        for path in json::texts(object, "cgroup") {
-            state.cgroup.extend(keep(path));
-        }
-        for (name, value) in json::object(object, "annotations") {
-            state.annotations.push((name, as_str(value).unwrap_or_default()));
-        }
-        Ok(Some(state))
+            annotations: annotations.leak(),
+        }))
     }
 
     /// How far the container is.
@@ -191,7 +192,7 @@ impl State {
         text.push(",\"rootfs\":").push_json(self.rootfs.to_bytes());
         text.push(",\"created\":").push_json(self.created.as_bytes());
         text.push(",\"owner\":").push_json(owner_name(self.owner).as_bytes());
-        push_annotations(text, &self.annotations);
+        push_annotations(text, self.annotations);
         text.push("}");
     }
 }

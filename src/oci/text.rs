@@ -15,6 +15,13 @@ pub fn joined(parts: &[&[u8]]) -> &'static CStr {
     text.into_c_str()
 }
 
+/// Whether the word stands in the text: few configurations have what they may have, and many are long.
+#[must_use]
+#[inline(never)]
+pub fn mentions(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}
+
 /// The path from `/` on; a relative one begins at the caller's working directory.
 ///
 /// # Errors
