@@ -2,7 +2,7 @@
 //! for what is to be done meanwhile, it runs a script (`--action-script`): this program again, under a name that
 //! says so, which tells the runtime and waits for its word.
 
-use super::hooks::wait;
+use super::hooks::{in_child, wait};
 use super::told::{read_failure, write_failure};
 use super::{CLONE, CONNECT, MAP_STACK, STACK_BYTES, UNBLOCK, name_of};
 use crate::container::{environment, keep};
@@ -198,10 +198,7 @@ pub fn protect_root(process: Pid) -> Result<(), Error<'static>> {
         });
         0
     };
-    let protected = Stack::map(STACK_BYTES).and_then(|mut stack| {
-        wait(clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child)?)
-    });
-    let protected = protected.and(done).doing(&PROTECT);
+    let protected = in_child(Memory::Shared, &mut child).and(done).doing(&PROTECT);
     protected.map_err(Error::from)
 }
 

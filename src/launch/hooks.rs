@@ -1,6 +1,7 @@
 //! Running the programs that are hooked into a container's life; the OCI specification, `config.md`,
 //! "POSIX-platform Hooks".
 
+use super::STACK_BYTES;
 use crate::container::Hook;
 use crate::error::{Error, Why, errno_text, status};
 use crate::sys::clock::milliseconds;
@@ -137,6 +138,12 @@ fn until_end(process: Pid, timeout: Option<u32>) -> Result<Ended, Errno> {
             return Ok(Ended::Late);
         }
     }
+}
+
+/// Does something in a child, and waits for the end of that.
+pub(super) fn in_child(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<WaitStatus, Errno> {
+    let mut stack = Stack::map(STACK_BYTES)?;
+    wait(clone(&mut stack, memory, Namespaces::NONE, &mut || child())?)
 }
 
 /// Waits for the end of a child; wait4(2).

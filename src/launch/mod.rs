@@ -41,6 +41,20 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 use wait::Program;
 
+/// Does something in a process that has a copy of our memory: what it takes of that goes with it. Whether it
+/// was done; who ignores the ends of children is not told otherwise.
+///
+/// # Errors
+///
+/// mmap(2), clone(2).
+pub fn aside(act: &mut dyn FnMut() -> bool) -> Result<bool, Fault> {
+    let mut child = || u8::from(!act());
+    match hooks::in_child(Memory::Copied, &mut child) {
+        Err(Errno::CHILD) => Ok(true),
+        ended => Ok(ended.doing(&ASIDE)?.exit_status() == Some(0)),
+    }
+}
+
 /// The child's stack; it uses a few pages of it.
 const STACK_BYTES: usize = 128 * 1024;
 
@@ -118,6 +132,7 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
 
 static BLOCK: Operation = Operation::new(rare!("block signals"));
 static UNBLOCK: Operation = Operation::new(rare!("unblock signals"));
+static ASIDE: Operation = Operation::new(rare!("do it in a process of its own"));
 static MAP_STACK: Operation = Operation::new(rare!("map a stack for the child"));
 static MAP: Operation = Operation::new(rare!("map memory to share with the child"));
 static CONNECT: Operation = Operation::new(rare!("make a way to talk to the child"));

@@ -7,6 +7,7 @@ use crate::cgroups::Oom;
 use crate::cli::runtime::Name;
 use crate::container::number;
 use crate::error::Error;
+use crate::launch::aside;
 use crate::sys::clock::milliseconds;
 use crate::text::Text;
 use core::ffi::CStr;
@@ -31,16 +32,21 @@ pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     };
     let mut oom = if is_once { None } else { cgroup.watch_memory()? };
     let process = state.member.open();
-    loop {
+    let tell = || {
         let mut text = begin(&folder, "stats");
         cgroup.push_stats(text.push(",\"data\":"))?;
-        print(text.push("}\n"))?;
-        let end = milliseconds().saturating_add(i64::from(seconds) * 1000);
-        match &process {
-            Ok(process) if !is_once && wait(&folder, process, &mut oom, end)? => {}
-            _ => return Ok(0),
+        print(text.push("}\n"))
+    };
+    tell()?;
+    let Ok(process) = process else { return Ok(0) };
+    let end = || milliseconds().saturating_add(i64::from(seconds) * 1000);
+    while !is_once && wait(&folder, &process, &mut oom, end())? {
+        // This may go on for months, and texts are kept. What fails there is told from here.
+        if !aside(&mut || tell().is_ok())? {
+            tell()?;
         }
     }
+    Ok(0)
 }
 
 fn begin(folder: &Folder, kind: &str) -> Text {

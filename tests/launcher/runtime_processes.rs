@@ -21,6 +21,7 @@ tests![
     run_passes_signals_on needs Root, Program("kill");
     pause_and_resume needs Root;
     events_say_what_is_used needs Root;
+    events_take_no_more_memory_with_time needs Root;
     events_say_that_memory_has_run_out needs Root;
 ];
 
@@ -307,6 +308,24 @@ fn events_say_what_is_used() {
     let output = child.wait_with_output().unwrap().stdout;
     let count = String::from_utf8(output).unwrap().lines().count();
     assert!((2..=4).contains(&count), "{count}");
+}
+
+/// It may go on for months.
+fn events_take_no_more_memory_with_time() {
+    let bundle = Bundle::of("sleep 60").started();
+    let mut command = bundle.runtime(["events", "--interval", "1s", &bundle.id]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut after = |count: usize| {
+        (0..count).for_each(|_| drop(lines.next().unwrap().unwrap()));
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let taken = line_of(&status, "RssAnon:");
+        taken.trim_end_matches(" kB").trim().parse::<u64>().unwrap()
+    };
+    let (begin, end) = (after(2), after(4));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(end <= begin + 4, "{begin} KiB, and then {end} KiB");
 }
 
 fn events_say_that_memory_has_run_out() {
