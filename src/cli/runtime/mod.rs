@@ -158,9 +158,11 @@ impl<'a> Typed<'a> {
             let letter = bytes.get(1).copied().unwrap_or_default();
             (option(self.command as u32, b"", letter), bytes.len() > 2)
         };
-        let hint = rare!("mini-container COMMAND --help lists the options").bytes();
-        let entry = entry
-            .ok_or_else(|| option_error(bytes, rare!("this command has no such option"), hint))?;
+        let refused = |why| {
+            let hint = rare!("mini-container COMMAND --help lists the options").bytes();
+            option_error(bytes, why, hint)
+        };
+        let entry = entry.ok_or_else(|| refused(rare!("this command has no such option")))?;
         if !entry.has_value || behind {
             if !entry.has_value && behind && !bytes.starts_with(b"--") {
                 return self.letters(word);
@@ -169,7 +171,7 @@ impl<'a> Typed<'a> {
             return Ok(());
         }
         let [value, others @ ..] = rest else {
-            return Err(option_error(bytes, rare!("needs a value"), hint));
+            return Err(refused(rare!("needs a value")));
         };
         self.set(entry, word, Some(value));
         *rest = others;

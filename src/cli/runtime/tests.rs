@@ -1,9 +1,12 @@
 //! Command lines of engines, and of people.
 
 use super::*;
+use crate::rare::is_asked_for;
 
 fn read<'a>(words: &[&'a CStr]) -> Typed<'a> {
-    match parse(words) {
+    let mut parsed = None;
+    assert!(!is_asked_for(|| parsed = Some(parse(words))), "{words:?} takes no rare text");
+    match parsed.unwrap() {
         Ok(Some(typed)) => typed,
         Ok(None) => panic!("{words:?} is the launcher's"),
         Err(error) => panic!("{error:?}"),
