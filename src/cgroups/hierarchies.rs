@@ -1,11 +1,14 @@
 //! Which hierarchies of cgroups the host has, and where this process is in them: `/proc/self/cgroup`, and
 //! `/proc/self/mountinfo`; cgroups(7), `proc_pid_mountinfo(5)`.
 
+use super::files::Path;
 use crate::kernel::settings::read_file;
-use crate::text::{cut, parts};
+use crate::text::{cut, parts, together};
 use alloc::vec::Vec;
+use linux_raw_sys::general::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
+use rustix::fs::statfs;
 
-/// Where version 2 is mounted on a host that has nothing else.
+/// Where version 2 is mounted on a host that has nothing else, and the folders of version 1 are.
 const USUAL: &[u8] = b"/sys/fs/cgroup";
 
 /// The hierarchies that containers are put into: all of version 1, or the one of version 2. A host with both
@@ -36,7 +39,34 @@ impl Hierarchies {
     #[must_use]
     pub fn find() -> Self {
         let read = |path| read_file(path).unwrap_or_default();
-        Self::read(read(c"/proc/self/mountinfo"), read(c"/proc/self/cgroup"))
+        let groups = read(c"/proc/self/cgroup");
+        Self::usual(groups, version_at)
+            .unwrap_or_else(|| Self::read(read(c"/proc/self/mountinfo"), groups))
+    }
+
+    /// Those at their usual places, if all are there: the kernel takes longer to tell of all mounts. A mount that
+    /// shows only a part of a hierarchy, as in a container, does not have our own cgroup where it looks to be.
+    fn usual(groups: &'static [u8], version_at: impl Fn(&[u8]) -> u8) -> Option<Self> {
+        let is_unified = version_at(USUAL) == 2;
+        let mut list = Vec::new();
+        for line in parts(groups, b'\n') {
+            let (controllers, own) = cut(cut(line, b':').1.unwrap_or_default(), b':');
+            let Some(own) = own else { continue };
+            let (mount, version) = match (controllers, is_unified) {
+                (b"", false) => continue,
+                (b"", true) => (USUAL, 2),
+                (_, true) => return None,
+                (_, false) => {
+                    let name = cut(controllers, b'=').1.unwrap_or(controllers);
+                    (together(&[USUAL, b"/", name]), 1)
+                }
+            };
+            if version_at(together(&[mount, own])) != version {
+                return None;
+            }
+            list.push(Hierarchy { controllers, mount, own: own.strip_suffix(b"/").unwrap_or(own) });
+        }
+        (!list.is_empty()).then_some(Self { is_unified, list })
     }
 
     fn read(mounts: &[u8], groups: &'static [u8]) -> Self {
@@ -60,6 +90,15 @@ impl Hierarchies {
             found.list.extend(unified);
         }
         found
+    }
+}
+
+/// Which version of cgroups a path lies in; 0 for none.
+fn version_at(path: &[u8]) -> u8 {
+    match statfs(Path::new(path, b"").as_c_str()).map(|found| found.f_type as u32) {
+        Ok(CGROUP_SUPER_MAGIC) => 1,
+        Ok(CGROUP2_SUPER_MAGIC) => 2,
+        _ => 0,
     }
 }
 
@@ -181,6 +220,46 @@ mod tests {
             hierarchy("cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct", ""),
         ];
         assert_eq!(found.list, expected, "cpuset is mounted nowhere");
+    }
+
+    #[test]
+    fn at_the_usual_places_no_mount_is_asked_for() {
+        let on = |places: &'static [(&'static str, u8)]| {
+            move |path: &[u8]| {
+                let found = places.iter().find(|place| place.0.as_bytes() == path);
+                found.map_or(0, |place| place.1)
+            }
+        };
+        let old = on(&[
+            ("/sys/fs/cgroup/systemd/init", 1),
+            ("/sys/fs/cgroup/memory/a:b", 1),
+            ("/sys/fs/cgroup/cpu,cpuacct/", 1),
+        ]);
+        let groups = b"4:name=systemd:/init\n3:memory:/a:b\n1:cpu,cpuacct:/\n0::/init\n";
+        assert_eq!(Hierarchies::usual(groups, &old), Some(Hierarchies::read(HYBRID, groups)));
+        for unusual in
+            [&b"3:memory:/elsewhere\n"[..], b"2:cpuset:/\n1:cpu,cpuacct:/\n", b"0::/init\n", b""]
+        {
+            assert_eq!(Hierarchies::usual(unusual, &old), None);
+        }
+        let new = on(&[("/sys/fs/cgroup", 2), ("/sys/fs/cgroup/a", 2), ("/sys/fs/cgroup/", 2)]);
+        let expected = |own| {
+            let list = vec![hierarchy("", "/sys/fs/cgroup", own)];
+            Some(Hierarchies { is_unified: true, list })
+        };
+        assert_eq!(Hierarchies::usual(b"0::/a\n", &new), expected("/a"));
+        assert_eq!(Hierarchies::usual(b"0::/\n", &new), expected(""));
+        assert_eq!(Hierarchies::usual(b"1:net_cls:/\n0::/a\n", &new), None);
+        assert_eq!(Hierarchies::usual(b"0::/in/a/container\n", &new), None);
+    }
+
+    #[test]
+    fn both_ways_find_the_same_here() {
+        let read = |path| read_file(path).unwrap();
+        let groups = read(c"/proc/self/cgroup");
+        if let Some(found) = Hierarchies::usual(groups, version_at) {
+            assert_eq!(found, Hierarchies::read(read(c"/proc/self/mountinfo"), groups));
+        }
     }
 
     #[test]
