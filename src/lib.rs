@@ -77,6 +77,17 @@ pub struct Invocation<'a> {
     pub secure: bool,
 }
 
+impl Invocation<'_> {
+    /// Goes on from under a cover: its file cannot be written to by who looks at this process.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`own_file::cover`].
+    fn cover(&self) -> Result<(), error::Fault> {
+        own_file::cover(self.file, &self.args, &self.env)
+    }
+}
+
 /// Does what the command line asks for, and returns the exit status.
 ///
 /// # Errors
@@ -181,20 +192,19 @@ fn command<'a>(
 /// Does what an engine calls a runtime for.
 #[inline(never)]
 fn runtime<'a>(invocation: &'a Invocation<'a>, typed: Typed<'a>) -> Result<u8, Error<'a>> {
-    let Invocation { args, env, file, .. } = invocation;
+    let Invocation { args, env, .. } = invocation;
     let covered = match typed.command {
         Command::Help => return print(&cli::runtime::help(&typed)),
         Command::Version => {
             return print(&cli::runtime::version(args.first().copied().unwrap_or_default()));
         }
-        // One becomes the container's program, or whoever is there already may look at it.
-        Command::Create | Command::Run | Command::Exec => own_file::cover(file, args, env),
+        _ if oci::is_covered_first(&typed) => invocation.cover(),
         // It is executed again, as CRIU's script.
         Command::Restore => own_file::seal(args, env),
         _ => Ok(()),
     };
     covered.map_err(|fault| fault.into_error(b"", b""))?;
-    oci::run(typed, env)
+    oci::run(typed, invocation)
 }
 
 /// Plans a container, or says how it would be run.

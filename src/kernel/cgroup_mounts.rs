@@ -1,7 +1,9 @@
 //! The cgroups that a container sees: its own and those below it, in the place of the host's; cgroups(7),
 //! `cgroup_namespaces(7)`.
 
+use super::bind;
 use super::entry::{self, Entry};
+use super::mounts::{ATTACH, attach_at};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::mounts::Reach;
 use crate::text::parts;
@@ -111,6 +113,12 @@ fn show(
     let mut shown = Entry { source: own, bind: Some(Reach::Mount), ..*fresh };
     if !shown.clear.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
         shown.set |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+    }
+    if !target.to_bytes().starts_with(b"/")
+        && let Ok(tree) = bind::take(&shown, None)
+    {
+        // Of one that was just made, nobody has changed what the names stand for.
+        return attach_at(&tree, root, target).doing(&ATTACH);
     }
     entry::mount(root, &shown, target).map(drop)
 }

@@ -6,7 +6,7 @@ use super::inside::MountPoint;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -131,6 +131,11 @@ pub(super) fn clone_tree(place: impl AsFd, reach: Reach) -> Result<OwnedFd, Errn
 pub(super) fn attach(mount: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount, c"", onto, c"", flags)
+}
+
+/// Attaches it to a name in a folder that nobody else has.
+pub(super) fn attach_at(mount: &OwnedFd, folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    move_mount(mount, c"", folder, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// Makes one mount read-only by mount(2), which sets all flags of the mount at once.

@@ -7,10 +7,10 @@ use super::home::Folder;
 use super::making::{Making, Told, run_hooks};
 use super::state::{State, Status};
 use super::text::{absolute, joined};
-use super::{Runtime, delete};
+use super::{Runtime, delete, is_covered_first};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
-use crate::container::{Hooks, Mount};
+use crate::container::{Hooks, Mount, Mounted};
 use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::cgroup_mounts::{Cgroups, Hierarchy, Layout};
 use crate::kernel::sockets;
@@ -26,6 +26,7 @@ use core::ffi::CStr;
 use core::slice;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
+use rustix::mount::MountPropagationFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -72,6 +73,9 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
     let id = runtime.id();
     let bundle = bundle::read(runtime)?;
     let config = bundle.config;
+    if !is_covered_first(runtime.typed) && is_seen(config) {
+        runtime.cover()?;
+    }
     let folder = runtime.home.add(id)?;
     let mut cgroup = None;
     let made = match make(runtime, &bundle, &folder, &mut cgroup, how) {
@@ -82,6 +86,22 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
         }
     };
     if how == How::Created { Ok(0) } else { go_on(runtime, &made, cgroup, how) }
+}
+
+/// Whether somebody could look at the container's process before that is the program: others are in its process
+/// namespace or see its mounts, or hooks run in it, whose programs may be the container's own.
+fn is_seen(config: &Config) -> bool {
+    let container = &config.container;
+    let is_passed_on = |kind: MountPropagationFlags| kind != MountPropagationFlags::PRIVATE;
+    let shows = |mount: &Mount<'_>| match &mount.what {
+        Mounted::Entry(entry) => entry.propagation.is_some_and(|(kind, _)| is_passed_on(kind)),
+        _ => false,
+    };
+    !container.isolation.namespaces.contains(Namespaces::PID.and(Namespaces::MOUNT))
+        || container.root.propagation.is_some_and(is_passed_on)
+        || container.mounts.iter().any(shows)
+        || !config.hooks.create_container.is_empty()
+        || !config.hooks.start_container.is_empty()
 }
 
 /// Removes what was made of a container that failed on its way. What failed is to be said; what else fails now

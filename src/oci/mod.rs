@@ -29,6 +29,7 @@ mod state;
 mod text;
 mod time;
 
+use crate::Invocation;
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::{Command, Name, Typed};
 use crate::container::number;
@@ -50,12 +51,14 @@ pub struct Runtime<'a> {
     typed: &'a Typed<'a>,
     home: Home,
     caller: Caller,
-    variables: &'a [&'a CStr],
+    invocation: &'a Invocation<'a>,
     has_cgroups: bool,
     /// How many descriptors are passed on, from 3 on.
     preserved: u32,
     /// Signals as they were when the process started.
     signals: Before,
+    /// Those that are held since.
+    held: SignalSet,
 }
 
 /// Does what a command line asks for; the exit status.
@@ -63,18 +66,30 @@ pub struct Runtime<'a> {
 /// # Errors
 ///
 /// What went wrong; it stands in the log already.
-pub fn run<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+pub fn run<'a>(typed: Typed<'a>, invocation: &'a Invocation<'a>) -> Result<u8, Error<'static>> {
     // Nobody has to give it back.
     let typed = &*Box::leak(Box::new(typed));
     let status = typed.command.failed();
     let log = log::Log::of(typed);
-    obey(typed, variables).map_err(|error| {
+    obey(typed, invocation).map_err(|error| {
         log.note(error);
         error.with_status(status)
     })
 }
 
-fn obey<'a>(typed: &'a Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
+/// Whether all of it happens under a cover: a process of ours waits in a container then, or enters one that runs.
+/// One that runs a container gets under it when it knows that it has to, unless it could not read again what it was
+/// told: see [`Runtime::cover`].
+#[must_use]
+pub fn is_covered_first(typed: &Typed<'_>) -> bool {
+    match typed.command {
+        Command::Create | Command::Exec => true,
+        Command::Run => typed.has(Name::Config),
+        _ => false,
+    }
+}
+
+fn obey<'a>(typed: &'a Typed<'a>, invocation: &'a Invocation<'a>) -> Result<u8, Error<'static>> {
     let caller = Caller::current();
     let command = typed.command;
     // These are about no container, and need no place for one.
@@ -86,13 +101,14 @@ fn obey<'a>(typed: &'a Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error
     let has_cgroups = has_cgroups(typed)?;
     // Before anything of ours is open.
     let preserved = preserved(typed)?;
-    let home = Home::new(typed.value(Name::Root), variables, caller)?;
+    let home = Home::new(typed.value(Name::Root), &invocation.env, caller)?;
     // Nothing is lost of a program that is waited for: its signals are held from before it is there.
     let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)
         && !typed.has(Name::Detach);
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
     let signals = hold(held).doing(&HOLD)?;
-    let runtime = &Runtime { typed, home, caller, variables, has_cgroups, preserved, signals };
+    let runtime =
+        &Runtime { typed, home, caller, invocation, has_cgroups, preserved, signals, held };
     match command {
         Command::Create => create::create(runtime, How::Created),
         Command::Run if runtime.typed.has(Name::Detach) => create::create(runtime, How::Detached),
@@ -167,6 +183,19 @@ impl Runtime<'_> {
     /// The name of the container.
     fn id(&self) -> &CStr {
         self.typed.words.first().copied().unwrap_or_default()
+    }
+
+    /// The environment.
+    fn variables(&self) -> &[&CStr] {
+        &self.invocation.env
+    }
+
+    /// Goes on from under a cover; as the process was started, and then as it is now.
+    fn cover(&self) -> Result<(), Error<'static>> {
+        self.signals.restore().doing(&HOLD)?;
+        self.invocation.cover()?;
+        hold(self.held).doing(&HOLD)?;
+        Ok(())
     }
 
     /// The cgroup for a container that is to be made.
