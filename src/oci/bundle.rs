@@ -44,8 +44,9 @@ impl Bundle {
         let config = self.config;
         let mut copy = Text::new();
         copy.push_raw(self.bytes);
-        folder.write(c"config.json", &copy)?;
+        folder.write_new(c"config.json", &copy)?;
         let cgroup = cgroup.insert(runtime.cgroup(config, folder.id)?);
+        let paths = cgroup.paths();
         let state = State {
             version: config.version,
             bundle: self.path,
@@ -55,7 +56,8 @@ impl Bundle {
             },
             created: core::str::from_utf8(timestamp().leak()).unwrap_or_default(),
             owner: runtime.caller.user,
-            cgroup: cgroup.paths().leak(),
+            has_cgroup: paths.is_empty(),
+            cgroup: paths.leak(),
             annotations: &config.annotations,
             ..State::default()
         };

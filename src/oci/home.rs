@@ -237,14 +237,22 @@ impl Folder {
     ///
     /// open(2), write(2), rename(2).
     pub fn write(&self, name: &CStr, content: &Text) -> Result<(), Error<'static>> {
+        self.write_new(c".new", content)?;
+        let known = self.rename(c".new", Some(name)).doing(&WRITE);
+        known.on(joined(&[name.to_bytes()]))
+    }
+
+    /// Writes a file that nobody looks for yet.
+    ///
+    /// # Errors
+    ///
+    /// open(2), write(2).
+    pub fn write_new(&self, name: &CStr, content: &Text) -> Result<(), Error<'static>> {
         let written = || {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-            let file = openat(&self.file, c".new", flags, Mode::RUSR | Mode::WUSR)?;
-            content.write_to(&file)?;
-            renameat(&self.file, c".new", &self.file, name)
+            content.write_to(openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)?)
         };
-        let on = joined(&[name.to_bytes()]).to_bytes();
-        written().doing(&WRITE).map_err(|fault| fault.into_error(on, b""))
+        written().doing(&WRITE).on(joined(&[name.to_bytes()]))
     }
 
     /// Reads a file of it whole.
@@ -280,14 +288,21 @@ impl Folder {
     ///
     /// unlink(2), rmdir(2).
     pub fn remove(&self) -> Result<(), Error<'static>> {
-        const FILES: [&CStr; 7] =
-            [c"config.json", c"planned", c"state", c"pending", c"start", c".new", criu::SCRIPT];
-        for name in FILES {
-            let _ = self.rename(name, None);
+        // The usual ones first.
+        const FILES: [&[&CStr]; 2] = [
+            &[c"config.json", c"state"],
+            &[c"planned", c"pending", c"start", c".new", criu::SCRIPT],
+        ];
+        let mut removed = Ok(());
+        for files in FILES {
+            for name in files {
+                let _ = self.rename(name, None);
+            }
+            removed = unlinkat(CWD, self.path, AtFlags::REMOVEDIR);
+            if let Ok(()) | Err(Errno::NOENT) = removed {
+                return Ok(());
+            }
         }
-        match unlinkat(CWD, self.path, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(errno).doing(&REMOVE).on(self.path),
-        }
+        removed.doing(&REMOVE).on(self.path)
     }
 }

@@ -29,7 +29,7 @@ pub struct State {
     pub owner: u32,
     /// Its cgroup's folders, as the room of cgroups writes them.
     pub cgroup: &'static [&'static CStr],
-    /// Whether that was made. Until it is, there may be another container's.
+    /// Whether that was made, or there is to be none. Until it is, there may be another container's.
     pub has_cgroup: bool,
     /// Its group of cache and memory bandwidth, if it was made for it.
     pub cache_group: &'static CStr,
@@ -80,8 +80,10 @@ impl State {
     ///
     /// rename(2).
     pub fn note_cgroup(&mut self, folder: &Folder) -> Result<(), Error<'static>> {
-        let noted = folder.rename(PLANNED, Some(FILE)).doing(&NOTE);
-        noted?;
+        if !self.has_cgroup {
+            let noted = folder.rename(PLANNED, Some(FILE)).doing(&NOTE);
+            noted?;
+        }
         self.has_cgroup = true;
         Ok(())
     }
