@@ -7,7 +7,7 @@ use crate::kernel::{mounts, overlay};
 use crate::launch::id_map;
 use crate::sys::mounts::{Change, Reach, change};
 use crate::sys::namespaces::{Namespaces, unshare};
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::process::{Memory, clone};
 use crate::text::{Text, cut, parts};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
@@ -29,7 +29,6 @@ pub enum As {
 
 /// The user and group that have nothing; the kernel's overflow ids.
 const NOBODY: u32 = 65534;
-const STACK_BYTES: usize = 128 * 1024;
 
 /// Does `act` in new namespaces of these kinds, in a process of its own.
 pub fn attempt(
@@ -51,9 +50,8 @@ pub fn attempt(
 
 /// The error of a process is its exit status: the numbers are small.
 fn in_child(act: &dyn Fn() -> Result<(), Errno>) -> Result<(), Errno> {
-    let mut stack = Stack::map(STACK_BYTES)?;
     let mut child = || act().map_or_else(|errno| errno.raw_os_error() as u8, |()| 0);
-    let process = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut child)?;
+    let process = clone(Memory::Copied, Namespaces::NONE, &mut child)?;
     loop {
         if let Some((_, ended)) = waitpid(Some(process), WaitOptions::empty())? {
             return match ended.exit_status() {

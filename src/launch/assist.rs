@@ -227,7 +227,7 @@ fn run_into(
         status::FAILED
     };
     let mut stack = Stack::map(STACK_BYTES)?;
-    let process = clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child)?;
+    let process = clone(Memory::Shared(&mut stack), Namespaces::NONE, &mut child)?;
     loop {
         if let Some((_, ended)) = waitpid(Some(process), WaitOptions::empty())? {
             return failed.map_or_else(|| ended.exit_status().ok_or(Errno::INTR), Err);

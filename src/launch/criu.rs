@@ -4,7 +4,7 @@
 
 use super::hooks::{in_child, wait};
 use super::told::{read_failure, write_failure};
-use super::{CLONE, CONNECT, MAP_STACK, STACK_BYTES, UNBLOCK, name_of};
+use super::{CLONE, CONNECT, STACK_BYTES, UNBLOCK, name_of};
 use crate::container::{environment, keep};
 use crate::error::{Doing, Error, Object, Operation, Why, status};
 use crate::kernel::mounts;
@@ -72,7 +72,6 @@ impl Criu<'_> {
         begun: &mut dyn FnMut(Pid) -> Result<(), Error<'static>>,
         prepare: &dyn Fn() -> Result<(), Error<'static>>,
     ) -> Result<Pid, Error<'static>> {
-        let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK)?;
         let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
         let pair = socketpair(AddressFamily::UNIX, kind, flags, None);
         let (ours, theirs) = pair.doing(&CONNECT)?;
@@ -88,7 +87,7 @@ impl Criu<'_> {
             }
             status::FAILED
         };
-        let cloned = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut child);
+        let cloned = clone(Memory::Copied, Namespaces::NONE, &mut child);
         let process = cloned.doing(&CLONE)?;
         drop(theirs);
         let started = begun(process).and_then(|()| {
@@ -198,7 +197,8 @@ pub fn protect_root(process: Pid) -> Result<(), Error<'static>> {
         });
         0
     };
-    let protected = in_child(Memory::Shared, &mut child).and(done).doing(&PROTECT);
+    let mut stack = Stack::map(STACK_BYTES).doing(&PROTECT)?;
+    let protected = in_child(Memory::Shared(&mut stack), &mut child).and(done).doing(&PROTECT);
     protected.map_err(Error::from)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::sys::files::close_all_but;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::process::{Memory, clone};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -14,8 +14,6 @@ use rustix::thread::set_name;
 
 /// The guard; dismissed when dropped.
 pub struct Guard(Pid);
-
-const STACK_BYTES: usize = 64 * 1024;
 
 impl Guard {
     /// Posts a guard that does `act` when the launcher is dead; of the launcher's descriptors it
@@ -37,8 +35,7 @@ impl Guard {
             act();
             0
         };
-        let mut stack = Stack::map(STACK_BYTES)?;
-        clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut guard).map(Self)
+        clone(Memory::Copied, Namespaces::NONE, &mut guard).map(Self)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Running the programs that are hooked into a container's life; the OCI specification, `config.md`,
 //! "POSIX-platform Hooks".
 
-use super::STACK_BYTES;
 use crate::container::Hook;
 use crate::error::{Error, Why, errno_text, status};
 use crate::sys::clock::milliseconds;
@@ -93,7 +92,7 @@ fn run(hook: &Hook<'_>, running: Running<'_>) -> Result<Ended, Errno> {
         status::FAILED
     };
     let mut stack = Stack::map(STACK_BYTES)?;
-    let process = clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child)?;
+    let process = clone(Memory::Shared(&mut stack), Namespaces::NONE, &mut child)?;
     let ended = until_end(process, hook.timeout)?;
     failed.map_or(Ok(ended), Err)
 }
@@ -141,9 +140,11 @@ fn until_end(process: Pid, timeout: Option<u32>) -> Result<Ended, Errno> {
 }
 
 /// Does something in a child, and waits for the end of that.
-pub(super) fn in_child(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<WaitStatus, Errno> {
-    let mut stack = Stack::map(STACK_BYTES)?;
-    wait(clone(&mut stack, memory, Namespaces::NONE, &mut || child())?)
+pub(super) fn in_child(
+    memory: Memory<'_>,
+    child: &mut dyn FnMut() -> u8,
+) -> Result<WaitStatus, Errno> {
+    wait(clone(memory, Namespaces::NONE, &mut || child())?)
 }
 
 /// Waits for the end of a child; wait4(2).

@@ -4,7 +4,7 @@
 use super::name_of;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::process::{Memory, clone};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, read, write};
@@ -17,8 +17,6 @@ static MAKE: Operation = Operation {
     cures: &[(Errno::PERM, Cure::Words(rare!("this takes root privilege on the host")))],
 };
 
-const STACK_BYTES: usize = 64 * 1024;
-
 /// A user namespace with these maps.
 ///
 /// # Errors
@@ -27,10 +25,9 @@ const STACK_BYTES: usize = 64 * 1024;
 pub fn namespace(users: &[u8], groups: &[u8]) -> Result<OwnedFd, Fault> {
     let made = || {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        let mut stack = Stack::map(STACK_BYTES)?;
         // It stays until it is killed.
         let mut child = || read(&ours, &mut [0; 1]).map_or(1, |_| 0);
-        let holder = clone(&mut stack, Memory::Copied, Namespaces::USER, &mut child)?;
+        let holder = clone(Memory::Copied, Namespaces::USER, &mut child)?;
         let opened = map(holder, users, groups);
         kill_process(holder, Signal::KILL)?;
         while waitpid(Some(holder), WaitOptions::empty())?.is_none() {}

@@ -40,7 +40,7 @@ pub(super) fn run<'a>(
         *failure = life.take().map(|life| life.execute(&mut stage));
         status::FAILED
     };
-    let started = clone(stack, Memory::Shared, Namespaces::NONE, &mut program).doing(&CLONE);
+    let started = clone(Memory::Shared(stack), Namespaces::NONE, &mut program).doing(&CLONE);
     let ended = started.and_then(|process| {
         if let (None, Some(file)) = (&failure, own_file) {
             let (number, signal) = (word(number_of(process)), word(stop_signal.as_raw() as u64));

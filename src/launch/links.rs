@@ -29,7 +29,7 @@ pub fn give(name: &CStr, new_name: &CStr, namespace: &OwnedFd) -> Result<(), Fau
         0
     };
     let mut stack = Stack::map(STACK_BYTES).doing(&ENTER)?;
-    let cloned = clone(&mut stack, Memory::Shared, Namespaces::NONE, &mut child);
+    let cloned = clone(Memory::Shared(&mut stack), Namespaces::NONE, &mut child);
     let process = cloned.doing(&ENTER)?;
     while let Err(Errno::INTR) = waitpid(Some(process), WaitOptions::empty()) {}
     moved

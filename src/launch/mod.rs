@@ -67,14 +67,12 @@ const STACK_BYTES: usize = 128 * 1024;
 pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
     let signals = signals::hold(relay::signals(plan)).doing(&BLOCK).map_err(explain)?;
-    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
-    let Record { failure, scratch } = Record::new(plan.memory()).map_err(explain)?;
+    let map_stack = || Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain);
+    let mut stack = if plan.shares_memory() { Some(map_stack()?) } else { None };
+    let Record { failure, scratch } = Record::new(plan.shares_memory()).map_err(explain)?;
     let mut scratch = Some(scratch.as_mut_slice());
     let channels = Channels::open(plan).map_err(explain)?;
-    let mut init_stack = None;
-    if plan.init {
-        init_stack = Some(Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?);
-    }
+    let mut init_stack = if plan.init { Some(map_stack()?) } else { None };
     let mut taken = Vec::new();
     prepare::all(plan, &mut taken)?;
     let mut child = || {
@@ -91,7 +89,8 @@ pub fn launch<'a>(plan: &'a Plan<'a>) -> Result<u8, Error<'a>> {
         namespaces::join(join.path, join.kind)
             .map_err(|fault| hints::explain(fault, join.path.to_bytes(), plan))?;
     }
-    let cloned = clone(&mut stack, plan.memory(), plan.namespaces, &mut child);
+    let memory = stack.as_mut().map_or(Memory::Copied, Memory::Shared);
+    let cloned = clone(memory, plan.namespaces, &mut child);
     drop(stack);
     let program = cloned.doing(&CLONE).map_err(explain)?;
     if plan.processes.is_some() {
@@ -179,12 +178,9 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// An empty one, where both see it.
-    fn new(memory: Memory) -> Result<&'a mut Self, Fault> {
+    fn new(has_one_memory: bool) -> Result<&'a mut Self, Fault> {
         let record = Self { failure: None, scratch: [0; SCRATCH_BYTES] };
-        match memory {
-            Memory::Shared => Ok(Box::leak(Box::new(record))),
-            Memory::Copied | Memory::ForParent => share(record).doing(&MAP),
-        }
+        if has_one_memory { Ok(Box::leak(Box::new(record))) } else { share(record).doing(&MAP) }
     }
 }
 

@@ -94,7 +94,6 @@ pub fn create<'a>(
     signals: Before,
 ) -> Result<Pid, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
-    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
     let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
     let pair = socketpair(AddressFamily::UNIX, kind, flags, None);
     let (ours, theirs) = pair.doing(&CONNECT).map_err(explain)?;
@@ -132,7 +131,7 @@ pub fn create<'a>(
         };
         live(plan, given, stage, &mut *attendant, signals)
     };
-    let process = beget(plan, given, &mut stack, &mut child)?;
+    let process = beget(plan, given, &mut child)?;
     drop(theirs);
     let Some(ours) = ours else {
         return Err(explain(Fault { operation: &CONNECT, errno: Errno::BADF }));
@@ -155,7 +154,6 @@ pub fn create<'a>(
 fn beget<'a>(
     plan: &Plan<'a>,
     given: &Given<'_>,
-    stack: &mut Stack,
     child: &mut dyn FnMut() -> u8,
 ) -> Result<Pid, Error<'a>> {
     let explain = |fault| hints::explain(fault, b"", plan);
@@ -167,18 +165,17 @@ fn beget<'a>(
     if plan.entered.is_empty() && Namespaces::PID.contains(given.first_entered) {
         // Only children are in one of processes: this process stays where it is, and clones nothing else.
         let cloned = enter_all(plan, given)
-            .and_then(|()| clone(stack, Memory::Copied, plan.namespaces, &mut child).doing(&CLONE));
+            .and_then(|()| clone(Memory::Copied, plan.namespaces, &mut child).doing(&CLONE));
         return cloned.map_err(explain);
     }
     let mut cloned = Err(Fault { operation: &CLONE, errno: Errno::SRCH });
     let mut between = || {
-        cloned = enter_all(plan, given).and_then(|()| {
-            clone(stack, Memory::ForParent, plan.namespaces, &mut child).doing(&CLONE)
-        });
+        cloned = enter_all(plan, given)
+            .and_then(|()| clone(Memory::ForParent, plan.namespaces, &mut child).doing(&CLONE));
         0
     };
-    let mut own_stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
-    let process = clone(&mut own_stack, Memory::Shared, Namespaces::NONE, &mut between);
+    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
+    let process = clone(Memory::Shared(&mut stack), Namespaces::NONE, &mut between);
     let process = process.doing(&CLONE).map_err(explain)?;
     while matches!(waitpid(Some(process), WaitOptions::empty()), Err(Errno::INTR)) {}
     cloned.map_err(|fault| {

@@ -8,7 +8,7 @@ use crate::kernel::identity::{self, Parent};
 use crate::kernel::settings;
 use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::process::{Memory, clone};
 use crate::sys::signals::{self, SignalSet};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read, retry_on_intr, write};
@@ -21,7 +21,6 @@ static START: Operation = Operation::new(rare!("start a process in a user namesp
 
 /// With mounts of its own, it may mount the layers that it builds upon.
 const OWN: Namespaces = Namespaces::USER.and(Namespaces::MOUNT);
-const STACK_BYTES: usize = 512 * 1024;
 
 /// The ids that the work is done with.
 #[derive(Clone, Copy)]
@@ -68,7 +67,6 @@ pub fn run(ids: Ids, work: Work<'_>) -> Result<(), Error<'static>> {
     // A caller that ignores the end of children would never learn of this one's.
     let signals = signals::hold(SignalSet::of(&[])).map_err(failed)?;
     let (go, ours) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-    let mut stack = Stack::map(STACK_BYTES).map_err(failed)?;
     let process = getpid();
     let file = pidfd_open(process, PidfdFlags::empty()).ok();
     let parent = Parent { process, file };
@@ -85,7 +83,7 @@ pub fn run(ids: Ids, work: Work<'_>) -> Result<(), Error<'static>> {
             }
         }
     };
-    let cloned = clone(&mut stack, Memory::Copied, OWN, &mut child);
+    let cloned = clone(Memory::Copied, OWN, &mut child);
     let worker = cloned.map_err(failed)?;
     let mapped = match ids.maps {
         Maps::None | Maps::Own => Ok(()),

@@ -5,7 +5,6 @@ use super::{Plan, Step};
 use crate::container::KINDS;
 use crate::rare::Rare;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::Memory;
 use crate::text::{Text, cut};
 
 /// The columns: after the number, the system calls; then what they do and why.
@@ -81,7 +80,7 @@ impl Plan<'_> {
             text.push("\n");
         }
         let mut calls = Text::new();
-        let is_shared = self.memory() == Memory::Shared;
+        let is_shared = self.shares_memory();
         calls.say(rare!("clone(")).say(if is_shared {
             rare!("VM|VFORK")
         } else {

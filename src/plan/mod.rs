@@ -23,7 +23,6 @@ use crate::container::{Container, IdMap, Join, Network, Process, User};
 use crate::kernel::caller::Caller;
 use crate::kernel::execute::Command;
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::Memory;
 use alloc::vec::Vec;
 use rustix::process::Signal;
 
@@ -101,20 +100,16 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// How the child is cloned: fast, unless the launcher has to do something meanwhile, or the
-    /// child has to be alone in its memory.
+    /// Whether the child shares the launcher's memory, which is the fast way: unless the launcher has to do
+    /// something meanwhile, or the child has to be alone in it.
     #[must_use]
-    pub fn memory(&self) -> Memory {
+    pub fn shares_memory(&self) -> bool {
         let is_alone = self.steps.iter().any(|step| match step {
             Step::EnterTime => true,
             Step::Join(join) => join.kind == Namespaces::TIME,
             _ => false,
         });
-        if self.init || is_alone || !self.assists.is_empty() {
-            Memory::Copied
-        } else {
-            Memory::Shared
-        }
+        !self.init && !is_alone && self.assists.is_empty()
     }
 
     /// Whether the child is in a process namespace in which the launcher has no number.

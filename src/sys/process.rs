@@ -7,7 +7,7 @@ use super::{architecture, checked};
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
-use core::ptr::{NonNull, null, null_mut};
+use core::ptr::{NonNull, from_ref, null, null_mut};
 use linux_raw_sys::general::{
     __NR_execve, __NR_execveat, __NR_exit_group, AT_EMPTY_PATH, CLONE_PARENT, CLONE_VFORK,
     CLONE_VM, SIGCHLD,
@@ -59,27 +59,25 @@ impl Drop for Stack {
 }
 
 /// What a child does with the memory of the process that cloned it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// It uses the same, and its parent sleeps until it has executed a program or exited: the fast
-    /// way; clone(2), `CLONE_VM` and `CLONE_VFORK`.
-    Shared,
-    /// It has a copy, and both go on: for a parent that has work to do while the child waits, and
-    /// for a child that stays.
+pub enum Memory<'s> {
+    /// It uses the same, but for this stack, and its parent sleeps until it has executed a program or
+    /// exited: the fast way; clone(2), `CLONE_VM` and `CLONE_VFORK`.
+    Shared(&'s mut Stack),
+    /// It has a copy, in which it goes on where its parent's stack ends, and both go on: for a parent that
+    /// has work to do while the child waits, and for a child that stays.
     Copied,
     /// The same, and it is a child of this process's parent.
     ForParent,
 }
 
-/// Clones a child into new `namespaces`, which runs `child` on `stack`; clone(2). The value that
-/// `child` returns is its exit status.
+/// Clones a child into new `namespaces`, which runs `child`; clone(2). The value that `child` returns is
+/// its exit status.
 ///
 /// # Errors
 ///
 /// clone(2): `EPERM`, `ENOSPC`, `EAGAIN`, `EINVAL` and others.
 pub fn clone<Child: FnMut() -> u8>(
-    stack: &mut Stack,
-    memory: Memory,
+    memory: Memory<'_>,
     namespaces: Namespaces,
     child: &mut Child,
 ) -> Result<Pid, Errno> {
@@ -92,7 +90,7 @@ pub fn clone<Child: FnMut() -> u8>(
     let child: *mut Child = child;
     // SAFETY: `enter` is told of a `Child`, which is borrowed until the child has left it, or has
     // its own.
-    unsafe { enter_in_child(stack, memory, namespaces, enter::<Child>, child.cast()) }
+    unsafe { enter_in_child(memory, namespaces, enter::<Child>, child.cast()) }
 }
 
 /// Clones a child, whatever it does.
@@ -103,22 +101,24 @@ pub fn clone<Child: FnMut() -> u8>(
 /// that has a copy of all memory.
 #[inline(never)]
 unsafe fn enter_in_child(
-    stack: &mut Stack,
-    memory: Memory,
+    memory: Memory<'_>,
     namespaces: Namespaces,
     enter: unsafe extern "C" fn(*mut c_void) -> !,
     child: *mut c_void,
 ) -> Result<Pid, Errno> {
-    let sharing = match memory {
-        Memory::Shared => CLONE_VM | CLONE_VFORK,
-        Memory::Copied => 0,
-        Memory::ForParent => CLONE_PARENT,
+    // What the child borrows lies above this.
+    let here = 0_u8;
+    let end_of_own = from_ref(&here).addr() & !15;
+    let (sharing, stack_top) = match memory {
+        Memory::Shared(stack) => (CLONE_VM | CLONE_VFORK, stack.top()),
+        Memory::Copied => (0, end_of_own),
+        Memory::ForParent => (CLONE_PARENT, end_of_own),
     };
     let flags = namespaces.at_clone() | sharing | SIGCHLD;
-    // SAFETY: the mapping is page-aligned and nobody else uses it while it is borrowed; with
-    // CLONE_VFORK this function does not return before the child has left it, and without CLONE_VM
-    // the child has its own.
-    let pid = unsafe { architecture::clone(flags, stack.top(), enter, child) };
+    // SAFETY: with CLONE_VM, the mapping is page-aligned and nobody else uses it while it is borrowed; with
+    // CLONE_VFORK this function does not return before the child has left it. Without, the child writes to a
+    // copy of this stack, of which it only needs what lies above the end.
+    let pid = unsafe { architecture::clone(flags, stack_top, enter, child) };
     let pid = i32::try_from(checked(pid)?).map_err(|_| Errno::OVERFLOW)?;
     Pid::from_raw(pid).ok_or(Errno::SRCH)
 }

@@ -32,7 +32,7 @@ use super::progress::Progress;
 use crate::error::{Error, Why, status};
 use crate::sys::files::{close, standard_error};
 use crate::sys::namespaces::Namespaces;
-use crate::sys::process::{Memory, Stack, clone};
+use crate::sys::process::{Memory, clone};
 use crate::sys::ring::Ring;
 use crate::text::Text;
 use input::{CONTENT, Ended};
@@ -105,8 +105,6 @@ impl Limits {
     pub const DEFAULT: Self = Self { bytes: 64 << 30, entries: 1 << 22 };
 }
 
-const STACK_BYTES: usize = 512 * 1024;
-
 /// Unpacks a layer. Whatever fails, what was made by then is left in the directory, and nothing
 /// anywhere else.
 ///
@@ -137,8 +135,7 @@ fn unpack_into(
     let compression = Compression::of(blob)?;
     let mut ring = Ring::map()?;
     let (mut writer, reader) = ring.ends()?;
-    let mut stack = Stack::map(STACK_BYTES)?;
-    let child = clone(&mut stack, Memory::Copied, Namespaces::NONE, &mut || {
+    let child = clone(Memory::Copied, Namespaces::NONE, &mut || {
         close(reader.socket());
         u8::from(stream::feed(blob, compression, &mut writer).is_err())
     })?;
