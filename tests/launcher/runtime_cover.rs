@@ -13,6 +13,8 @@ tests![
     an_engine_calls_it_from_everywhere needs Root, Program("setpriv");
     an_engine_in_a_folder_that_is_its_root needs Root, Program("setpriv");
     without_such_mounts_there_is_a_copy needs Root, Program("setpriv"), Program("strace");
+    a_container_that_runs_at_once_is_covered_where_others_may_look needs Root, Program("strace");
+    a_configuration_from_a_pipe needs Root;
     a_file_of_the_containers_own_that_is_read_only needs Root;
     a_launcher_on_what_is_read_only_is_no_program needs Root;
 ];
@@ -112,6 +114,61 @@ fn without_such_mounts_there_is_a_copy() {
         bundle.to_files(command).success();
         assert!(executed(&bundle).starts_with("/memfd:"), "{fault}: {}", executed(&bundle));
     }
+}
+
+/// Runs it, and says whether its runtime went on through the mount.
+fn is_covered(bundle: &Bundle, options: &[&str]) -> bool {
+    bundle.write();
+    let calls = bundle.scratch.path("calls");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-e", "trace=execveat", "-o"]).arg(&calls).arg(runtime_file());
+    command.arg("--root").arg(bundle.scratch.path("state")).arg("run").args(options);
+    let ended = run(command.arg(&bundle.id).current_dir(bundle.scratch.path("")));
+    assert_eq!(ended.output, "launched\n", "{}", ended.errors);
+    bundle.is_gone();
+    fs::read_to_string(calls).unwrap().contains("execveat(")
+}
+
+/// Others are in its process namespace, see its mounts, or run in it before its program does.
+fn a_container_that_runs_at_once_is_covered_where_others_may_look() {
+    let new = || Bundle::of("echo launched");
+    assert!(!is_covered(&new(), &[]), "nobody else is there");
+    let mut with_hosts_processes = new();
+    with_hosts_processes.take("/linux/namespaces", "type", "pid");
+    let mut passed_on = new();
+    passed_on.set("/linux/rootfsPropagation", json!("rslave"));
+    let mut with_shared_mount = new();
+    with_shared_mount.scratch.folder("shared");
+    with_shared_mount.bind("shared", "/mnt", &["rbind", "rshared"]);
+    let mut alone = new();
+    alone.scratch.folder("private");
+    alone.bind("private", "/mnt", &["rbind", "rprivate"]);
+    assert!(!is_covered(&alone, &[]));
+    let mut seen = vec![with_hosts_processes, passed_on, with_shared_mount];
+    for kind in ["createContainer", "startContainer"] {
+        let mut hooked = new();
+        hooked.add(&format!("/hooks/{kind}"), json!({"path": "/bin/true"}));
+        seen.push(hooked);
+    }
+    for (index, bundle) in seen.iter().enumerate() {
+        assert!(is_covered(bundle, &[]), "{index}");
+    }
+    let mut outside = new();
+    outside.add("/hooks/createRuntime", json!({"path": "/bin/true"}));
+    assert!(!is_covered(&outside, &[]));
+}
+
+/// What is read once is not asked for again.
+fn a_configuration_from_a_pipe() {
+    let mut bundle = Bundle::of("echo launched");
+    bundle.take("/linux/namespaces", "type", "pid");
+    bundle.write();
+    let line = "cat config.json | exec \"$0\" --root state run --config /dev/stdin \"$1\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).arg(runtime_file()).arg(&bundle.id);
+    let ended = run(command.current_dir(bundle.scratch.path("")));
+    assert_eq!(ended.output, "launched\n", "{}", ended.errors);
+    bundle.is_gone();
 }
 
 fn a_file_of_the_containers_own_that_is_read_only() {
