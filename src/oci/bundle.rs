@@ -13,6 +13,7 @@ use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::labels;
 use crate::kernel::settings::read_file;
 use crate::rare::Rare;
+use crate::sys::namespaces::Namespaces;
 use crate::text::Text;
 use core::ffi::CStr;
 
@@ -57,6 +58,7 @@ impl Bundle {
             created: core::str::from_utf8(timestamp().leak()).unwrap_or_default(),
             owner: runtime.caller.user,
             has_cgroup: paths.is_empty(),
+            shares_processes: !config.container.isolation.namespaces.contains(Namespaces::PID),
             cgroup: paths.leak(),
             annotations: &config.annotations,
             ..State::default()

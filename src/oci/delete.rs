@@ -112,8 +112,10 @@ pub fn remove(
     cgroup: Option<&mut Cgroup>,
 ) -> Result<(), Error<'static>> {
     if let Some(cgroup) = cgroup {
-        // Without a process namespace of its own, others may have stayed.
-        cgroup.kill(Signal::KILL)?;
+        // There may be another container's by now, which is left alone.
+        if state.shares_processes {
+            cgroup.kill(Signal::KILL)?;
+        }
         cgroup.remove()?;
     }
     if !state.cache_group.is_empty()

@@ -31,6 +31,8 @@ pub struct State {
     pub cgroup: &'static [&'static CStr],
     /// Whether that was made, or there is to be none. Until it is, there may be another container's.
     pub has_cgroup: bool,
+    /// Whether processes of its own may outlive its process 1, since its process namespace is another's.
+    pub shares_processes: bool,
     /// Its group of cache and memory bandwidth, if it was made for it.
     pub cache_group: &'static CStr,
     /// What others note about it.
@@ -111,7 +113,8 @@ impl State {
         for (index, path) in self.cgroup.iter().enumerate() {
             text.push(if index > 0 { "," } else { "" }).push_json(path.to_bytes());
         }
-        push_annotations(text.push("]"), self.annotations);
+        text.push(if self.shares_processes { "],\"sharesProcesses\":1" } else { "]" });
+        push_annotations(&mut text, self.annotations);
         folder.write(if self.has_cgroup { FILE } else { PLANNED }, text.push("}\n"))
     }
 
@@ -164,6 +167,7 @@ impl State {
             owner: number("owner") as u32,
             cgroup: cgroup.leak(),
             has_cgroup,
+            shares_processes: number("sharesProcesses") != 0,
             cache_group: path("cacheGroup"),
             annotations: annotations.leak(),
         }))

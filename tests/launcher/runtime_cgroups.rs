@@ -23,6 +23,7 @@ tests![
     a_path_of_several_levels needs Root;
     without_a_path needs Root;
     a_cgroup_that_was_there needs Root;
+    a_cgroup_that_is_anothers_by_now needs Root;
     cgroups_below_go_with_it needs Root;
 ];
 
@@ -273,6 +274,22 @@ fn a_cgroup_that_was_there() {
     assert_eq!(first.status(), "running");
     first.exec(&["true"]).success();
     first.command(&["delete", "--force"]).success();
+    first.is_gone();
+}
+
+/// Nor is that of a container which was made there after the first one had ended.
+fn a_cgroup_that_is_anothers_by_now() {
+    let first = Bundle::waiting().started();
+    first.command(&["kill", "@", "KILL"]).success();
+    first.awaits("stopped");
+    let mut second = Bundle::waiting();
+    second.set("/linux/cgroupsPath", json!(format!("/{}", first.id)));
+    let second = second.started();
+    first.command(&["delete", "--force"]).refused(&["there are still processes in it"]);
+    assert_eq!(second.status(), "running");
+    second.exec(&["true"]).success();
+    second.command(&["delete", "--force"]).success();
+    first.command(&["delete"]).success();
     first.is_gone();
 }
 
