@@ -43,7 +43,7 @@ pub fn open(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, Errno> {
         match openat2(root, path, flags, Mode::empty(), inside) {
             Err(Errno::AGAIN) => {}
             // An older kernel, or a filter around us that does not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => return Walk::new(root, path)?.run(Missing::Fail),
+            Err(Errno::NOSYS | Errno::PERM) => return walk(root, path, 0, Missing::Fail),
             answer => return answer,
         }
     }
@@ -62,7 +62,7 @@ pub fn open_or_make(
     wanted: MountPoint,
 ) -> Result<OwnedFd, Errno> {
     match open(root, path) {
-        Err(Errno::NOENT) => Walk::new(root, path)?.run(Missing::Make(wanted)),
+        Err(Errno::NOENT) => walk(root, path, 0, Missing::Make(wanted)),
         answer => answer,
     }
 }
@@ -81,9 +81,7 @@ pub fn open_or_make_plainly(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd
         Err(errno @ (Errno::LOOP | Errno::NOTDIR)) => return Err(errno),
         Err(_) => {}
     }
-    let mut walk = Walk::new(root, path)?;
-    walk.links = LINKS_MAX;
-    let found = walk.run(Missing::Make(MountPoint::Directory))?;
+    let found = walk(root, path, LINKS_MAX, Missing::Make(MountPoint::Directory))?;
     match FileType::from_raw_mode(fstat(&found)?.st_mode) {
         FileType::Directory => Ok(found),
         _ => Err(Errno::NOTDIR),
@@ -110,21 +108,29 @@ struct Walk<'a> {
     links: u32,
 }
 
-impl<'a> Walk<'a> {
-    fn new(root: BorrowedFd<'a>, path: &CStr) -> Result<Self, Errno> {
-        let mut walk = Self {
-            root,
-            trail: [const { None }; DEPTH_MAX],
-            depth: 0,
-            pending: [0; PATH_BYTES_MAX],
-            rest: PATH_BYTES_MAX,
-            links: 0,
-        };
-        walk.put_in_front(path.to_bytes())?;
-        Ok(walk)
-    }
+/// Walks along a path on which so many links count as passed already. What that takes of the stack, who opens a path
+/// without it does not need.
+#[inline(never)]
+fn walk(
+    root: BorrowedFd<'_>,
+    path: &CStr,
+    links: u32,
+    missing: Missing,
+) -> Result<OwnedFd, Errno> {
+    let mut walk = Walk {
+        root,
+        trail: [const { None }; DEPTH_MAX],
+        depth: 0,
+        pending: [0; PATH_BYTES_MAX],
+        rest: PATH_BYTES_MAX,
+        links,
+    };
+    walk.put_in_front(path.to_bytes())?;
+    walk.run(missing)
+}
 
-    fn run(mut self, missing: Missing) -> Result<OwnedFd, Errno> {
+impl Walk<'_> {
+    fn run(&mut self, missing: Missing) -> Result<OwnedFd, Errno> {
         let mut name = [0; NAME_BYTES_MAX + 1];
         while let Some(name) = self.next_name(&mut name)? {
             match name.to_bytes() {
