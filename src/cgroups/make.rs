@@ -47,15 +47,16 @@ impl Cgroup {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Puts a process into it.
+    /// Puts a process into it, or this one, whose number here may not be that of where the cgroup is from.
     ///
     /// # Errors
     ///
     /// write(2): `EACCES`, `ENOSPC` for a cpuset without processors, `EBUSY` in version 2 where only the cgroups
     /// below it may have processes.
-    pub fn join(&self, process: Pid) -> Result<(), Error<'static>> {
+    pub fn join(&self, process: Option<Pid>) -> Result<(), Error<'static>> {
         let mut number = Text::new();
-        number.push_number(process.as_raw_nonzero().get().unsigned_abs().into());
+        let process = process.map_or(0, |process| process.as_raw_nonzero().get().unsigned_abs());
+        number.push_number(process.into());
         for folder in self.usable() {
             let joined = match write(folder.path, b"cgroup.procs", number.as_bytes()) {
                 // The container has divided its cgroup: any of the inner ones counts as well.

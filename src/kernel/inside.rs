@@ -111,12 +111,7 @@ struct Walk<'a> {
 /// Walks along a path on which so many links count as passed already. What that takes of the stack, who opens a path
 /// without it does not need.
 #[inline(never)]
-fn walk(
-    root: BorrowedFd<'_>,
-    path: &CStr,
-    links: u32,
-    missing: Missing,
-) -> Result<OwnedFd, Errno> {
+fn walk(root: BorrowedFd<'_>, path: &CStr, links: u32, missing: Missing) -> Result<OwnedFd, Errno> {
     let mut walk = Walk {
         root,
         trail: [const { None }; DEPTH_MAX],

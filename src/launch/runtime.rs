@@ -4,6 +4,7 @@
 
 use super::told::{MESSAGE_BYTES, missing, read_failure, refused, write_failure};
 use super::{CLONE, CONNECT, MAP_STACK, STACK_BYTES, UNBLOCK, assist, hints, wait};
+use crate::container::number;
 use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
 use crate::kernel::cgroup_mounts::Cgroups;
 use crate::kernel::execute::execute;
@@ -19,6 +20,7 @@ use crate::sys::signals::Before;
 use crate::text::Text;
 use alloc::vec::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, readlinkat_raw};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, accept_with, recv, send,
@@ -29,12 +31,13 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
 /// What the runtime does while its child is on its way.
 pub trait Attendant {
-    /// The child is there: from here on it has to be known, and is to be put into its cgroup.
+    /// The child is there: from here on it has to be known, and is to be put into its cgroup. It may be the one
+    /// that calls this.
     ///
     /// # Errors
     ///
     /// What could not be done; the child is killed then.
-    fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>>;
+    fn cloned(&mut self, child: Child) -> Result<(), Error<'static>>;
 
     /// All is mounted: hooks of the runtime's side run.
     ///
@@ -52,6 +55,15 @@ pub trait Attendant {
 
     /// What is told with the descriptor of a filter that asks somebody.
     fn listener_words(&mut self, child: i32) -> Text;
+}
+
+/// The child.
+#[derive(Clone, Copy)]
+pub struct Child {
+    /// Its number here.
+    pub process: Pid,
+    /// Whether this is it.
+    pub is_this: bool,
 }
 
 /// What the child is given.
@@ -74,6 +86,7 @@ pub struct Given<'s> {
 }
 
 static WAIT: Operation = Operation::new(rare!("wait for the container's process"));
+static FIND: Operation = Operation::new(rare!("read the number of this process from /proc/self"));
 static ENTER: Operation = Operation::new(rare!("enter the container's namespaces"));
 static LISTEN: Operation = Operation {
     words: rare!("hand the filter of system calls to who decides about them"),
@@ -108,27 +121,9 @@ pub fn create<'a>(
     let mut child = || {
         // Only so does the end of it mean that the runtime is gone.
         drop(ours.take());
-        let stage = Stage {
-            launcher: &launcher,
-            own_file: None,
-            go_ahead: go_ahead.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd())),
-            terminal: given.terminal,
-            taken: core::mem::take(&mut taken),
-            root: None,
-            proc: None,
-            sys: None,
-            terminals: None,
-            cgroups: given.cgroups,
-            ties: Ties {
-                terminal: given.terminal,
-                runtime: theirs.take(),
-                entered: given.entered,
-                starts: given.starts,
-                listener: given.listener,
-                proc: None,
-                number: 0,
-            },
-        };
+        let mut stage = given.stage(&launcher, core::mem::take(&mut taken));
+        stage.go_ahead = go_ahead.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd()));
+        stage.ties.runtime = theirs.take();
         live(plan, given, stage, &mut *attendant, signals)
     };
     let process = beget(plan, given, &mut child)?;
@@ -137,7 +132,7 @@ pub fn create<'a>(
         return Err(explain(Fault { operation: &CONNECT, errno: Errno::BADF }));
     };
     let attended = attendant
-        .cloned(process)
+        .cloned(Child { process, is_this: false })
         .map_err(|error| error as Error<'a>)
         .and_then(|()| assist::all(plan, process, go_ahead.as_ref(), signals).map(drop))
         .and_then(|()| attend(plan, &ours, process, attendant, (signals, given.starts.is_some())));
@@ -147,6 +142,80 @@ pub fn create<'a>(
         while matches!(waitpid(Some(process), WaitOptions::empty()), Err(Errno::INTR)) {}
     }
     attended.map(|()| process)
+}
+
+/// Clones a child that does everything by itself, in the memory of the runtime, which sleeps until it has executed the
+/// program; returns its number. This takes the kernel less time; but there is nobody to meet, and whatever kills the
+/// child for its memory kills the runtime with it.
+///
+/// # Errors
+///
+/// What kept it from that; it is gone then.
+pub fn run<'a>(
+    plan: &'a Plan<'a>,
+    given: &Given<'_>,
+    attendant: &mut dyn Attendant,
+    signals: Before,
+) -> Result<Pid, Error<'a>> {
+    let explain = |fault| hints::explain(fault, b"", plan);
+    let mut taken = Vec::new();
+    super::prepare::all(plan, &mut taken)?;
+    let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
+    let launcher = Parent { process: getpid(), file: None };
+    let mut failed = None;
+    let mut child = || {
+        let mut stage = given.stage(&launcher, core::mem::take(&mut taken));
+        let noted = own_number().doing(&FIND).map_err(explain).and_then(|process| {
+            stage.ties.number = process.as_raw_nonzero().get();
+            attendant.cloned(Child { process, is_this: true })
+        });
+        failed = Some(match noted {
+            Ok(()) => go_through(plan, given, &mut stage, &mut *attendant, signals),
+            Err(error) => error,
+        });
+        status::FAILED
+    };
+    let memory = Memory::Shared(&mut stack);
+    let process = clone(memory, plan.namespaces, &mut child).doing(&CLONE).map_err(explain)?;
+    let Some(error) = failed else { return Ok(process) };
+    while matches!(waitpid(Some(process), WaitOptions::empty()), Err(Errno::INTR)) {}
+    Err(error)
+}
+
+/// The number of this process where the host's /proc is from, whatever it is in its own namespace.
+fn own_number() -> Result<Pid, Errno> {
+    let mut digits = [0; 16];
+    let length = readlinkat_raw(CWD, c"/proc/self", &mut digits)?;
+    let number = number(digits.get(..length).unwrap_or_default())
+        .and_then(|number| i32::try_from(number).ok());
+    number.and_then(Pid::from_raw).ok_or(Errno::SRCH)
+}
+
+impl Given<'_> {
+    /// What the child begins with.
+    fn stage<'s>(&'s self, launcher: &'s Parent, taken: Vec<Option<OwnedFd>>) -> Stage<'s> {
+        Stage {
+            launcher,
+            own_file: None,
+            go_ahead: None,
+            terminal: self.terminal,
+            taken,
+            root: None,
+            proc: None,
+            sys: None,
+            terminals: None,
+            cgroups: self.cgroups,
+            ties: Ties {
+                terminal: self.terminal,
+                runtime: None,
+                entered: self.entered,
+                starts: self.starts,
+                listener: self.listener,
+                proc: None,
+                number: 0,
+            },
+        }
+    }
 }
 
 /// Clones the child. Where it is to be in namespaces that belong to other users, or are known by a path, a
@@ -239,7 +308,7 @@ fn attend<'a>(
     }
 }
 
-/// All that the child does; returns only if something failed.
+/// All that the child does, told to the runtime or to who has started it; returns only if something failed.
 fn live(
     plan: &Plan<'_>,
     given: &Given<'_>,
@@ -247,19 +316,7 @@ fn live(
     attendant: &mut dyn Attendant,
     signals: Before,
 ) -> u8 {
-    let mut told = take(plan, given, &plan.steps, &mut stage, attendant, signals).err();
-    if told.is_none()
-        && let Some(starts) = given.starts
-    {
-        told = await_start(plan, starts, &mut stage.ties).err();
-    }
-    if told.is_none() && given.has_start_hooks {
-        told = attendant.hooks(Point::StartContainer, stage.ties.number, signals).err();
-    }
-    let error = match told {
-        Some(error) => error,
-        None => become_program(plan, given, &mut stage, attendant, signals),
-    };
+    let error = go_through(plan, given, &mut stage, attendant, signals);
     if let Some(listener) = &stage.ties.runtime {
         let failure = write_failure(error);
         let bytes = failure.as_bytes();
@@ -273,6 +330,26 @@ fn live(
     // Its descriptors are closed already, and go with the process.
     core::mem::forget(stage);
     status
+}
+
+/// The child's way to the program; returns only if something failed.
+fn go_through<'s>(
+    plan: &'s Plan<'_>,
+    given: &Given<'_>,
+    stage: &mut Stage<'_>,
+    attendant: &mut dyn Attendant,
+    signals: Before,
+) -> Error<'s> {
+    let mut told = take(plan, given, &plan.steps, stage, attendant, signals).err();
+    if told.is_none()
+        && let Some(starts) = given.starts
+    {
+        told = await_start(plan, starts, &mut stage.ties).err();
+    }
+    if told.is_none() && given.has_start_hooks {
+        told = attendant.hooks(Point::StartContainer, stage.ties.number, signals).err();
+    }
+    told.unwrap_or_else(|| become_program(plan, given, stage, attendant, signals))
 }
 
 fn become_program<'s>(
@@ -302,6 +379,8 @@ fn take<'s>(
 ) -> Result<(), Error<'s>> {
     for step in steps {
         let taken = match step {
+            // It has done the runtime's part itself.
+            Step::Act(Act::Meet(Meeting::Cgroup)) if stage.ties.runtime.is_none() => Ok(()),
             Step::Act(Act::Hooks(point)) => {
                 attendant.hooks(*point, stage.ties.number, signals)?;
                 Ok(())

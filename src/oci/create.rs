@@ -104,6 +104,19 @@ fn is_seen(config: &Config) -> bool {
         || !config.hooks.start_container.is_empty()
 }
 
+/// Whether the runtime has to do something while the child is on its way, or has to stay when that is killed; what
+/// can be seen has no memory of the runtime's, either.
+fn needs_runtime(config: &Config, plan: &Plan<'_>) -> bool {
+    is_seen(config)
+        || !plan.shares_memory()
+        || !plan.entered.is_empty()
+        || config.hooks.run_before()
+        || !config.container.isolation.net_devices.is_empty()
+        || config.intel_rdt.is_some()
+        || config.resources.memory.limit.is_some()
+        || !config.resources.unified.is_empty()
+}
+
 /// Removes what was made of a container that failed on its way. What failed is to be said; what else fails now
 /// is not.
 pub fn undo(folder: &Folder, mut cgroup: Option<&mut Cgroup>) {
@@ -169,7 +182,10 @@ fn attend(
     let status = ended.doing(&WAIT)?;
     if !runtime.typed.has(Name::Keep) {
         made.folder.lock()?;
-        delete::end(&made.state, cgroup.as_mut())?;
+        // Its process 1 has taken all others with it, unless it shared them with somebody.
+        if made.state.shares_processes {
+            delete::end(&made.state, cgroup.as_mut())?;
+        }
         delete::remove(&made.state, &made.folder, cgroup.as_mut())?;
         delete::stopped(&made.config.hooks, &made.state, made.folder.id, runtime.signals);
     }
@@ -223,7 +239,12 @@ fn make(
         has_start_hooks: !config.hooks.start_container.is_empty(),
         ..Given::default()
     };
-    let process = runtime::create(plan, &given, &mut making, runtime.signals)?;
+    let make = if how == How::Created || needs_runtime(config, plan) {
+        runtime::create
+    } else {
+        runtime::run
+    };
+    let process = make(plan, &given, &mut making, runtime.signals)?;
     let state = making.state;
     if how == How::Created {
         let renamed = folder.rename(c"pending", Some(c"start")).doing(&LISTEN);

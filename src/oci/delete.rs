@@ -66,8 +66,7 @@ pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
 /// How long a killed process may take.
 const WAIT_MS: i64 = 10_000;
 
-/// Ends all processes of the container, and waits until its process 1 is gone. When that is gone already, and took
-/// all others with it, whoever is in its cgroup is another container's.
+/// Ends all processes of the container, and waits until its process 1 is gone.
 ///
 /// # Errors
 ///
@@ -81,9 +80,7 @@ pub fn end(state: &State, cgroup: Option<&mut Cgroup>) -> Result<(), Error<'stat
             Err(errno) => return failed(errno),
         }
     }
-    if let Some(cgroup) = cgroup
-        && (state.shares_processes || !matches!(opened, Err(Errno::SRCH)))
-    {
+    if let Some(cgroup) = cgroup {
         if cgroup.is_frozen() {
             cgroup.freeze(false)?;
         }

@@ -14,7 +14,7 @@ use crate::container::{Attributes, Container, User, capability, environment, num
 use crate::error::{Doing, Error, Object, On, Operation};
 use crate::kernel::settings::read_file;
 use crate::launch::relay::Relay;
-use crate::launch::runtime::{self, Attendant, Given};
+use crate::launch::runtime::{self, Attendant, Child, Given};
 use crate::plan::{Plan, Point};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
@@ -38,9 +38,9 @@ struct Joining<'s> {
 }
 
 impl Attendant for Joining<'_> {
-    fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>> {
+    fn cloned(&mut self, child: Child) -> Result<(), Error<'static>> {
         match &self.cgroup {
-            Some(cgroup) => cgroup.join(child),
+            Some(cgroup) => cgroup.join(Some(child.process)),
             None => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use crate::kernel::settings::read_file;
 use crate::launch::criu::{SOCKET, protect_root};
 use crate::launch::hooks::{Running, run_all};
 use crate::launch::links;
-use crate::launch::runtime::Attendant;
+use crate::launch::runtime::{Attendant, Child};
 use crate::plan::{Point, ids};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
@@ -40,14 +40,15 @@ pub struct Making<'s> {
 }
 
 impl Attendant for Making<'_> {
-    fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>> {
-        self.compare_maps(child)?;
-        self.found(child)?;
+    fn cloned(&mut self, child: Child) -> Result<(), Error<'static>> {
+        let Child { process, is_this } = child;
+        self.compare_maps(process)?;
+        self.found(process)?;
         self.cgroup.make()?;
         self.state.note_cgroup(self.folder)?;
         self.cgroup.apply(&self.config.resources)?;
-        self.cgroup.join(child)?;
-        self.join_cache_group(child)
+        self.cgroup.join((!is_this).then_some(process))?;
+        self.join_cache_group(process)
     }
 
     fn prepared(&mut self, child: Pid, signals: Before) -> Result<(), Error<'static>> {
@@ -124,7 +125,7 @@ impl Making<'_> {
         self.found(criu)?;
         self.cgroup.make()?;
         self.state.note_cgroup(self.folder)?;
-        self.cgroup.join(criu)
+        self.cgroup.join(Some(criu))
     }
 
     /// All processes are restored, and stand still. Limits that hold for them did not for CRIU.
