@@ -5,36 +5,33 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The page as it is before it is deflated, and the arms of the macro: what is written between its
-/// parentheses, and the place where that text begins.
-struct Page {
-    /// Each text once, a NUL behind it; the empty one first.
-    text: String,
-    arms: Vec<(String, usize)>,
-}
+/// The arms of the macro: what is written between its parentheses, and the text that it means.
+struct Arms(Vec<(String, String)>);
 
 /// Writes `rare.deflate`, and `rare.rs` with the macro and how long the page is, into `folder`. The
 /// `made` texts are there under a name.
 pub fn write(folder: &Path, made: &[(&str, String)]) {
-    let mut page = Page { text: "\0".into(), arms: Vec::new() };
+    let mut arms = Arms(Vec::new());
     for (name, text) in made {
-        page.add(format!("made {name:?}"), text);
+        arms.add(format!("made {name:?}"), text);
     }
     println!("cargo:rerun-if-changed=src");
     let mut sources = Vec::new();
     collect(Path::new("src"), &mut sources);
     sources.sort();
     for path in sources {
-        page.scan(&path);
+        arms.scan(&path);
     }
-    let bytes = page.text.len();
+    let page = arms.page();
+    let bytes = page.len();
     assert!(bytes <= 1 << 16, "the rare words are too many for their places: {bytes} bytes");
     let mut code = format!("const BYTES: usize = {bytes};\nmacro_rules! rare {{\n");
-    for (typed, place) in &page.arms {
+    for (typed, text) in &arms.0 {
+        let place = page.find(&format!("{text}\0")).expect("the page has all texts");
         writeln!(code, "({typed}) => {{ $crate::rare::Rare({place}) }};").expect("it is a String");
     }
     code.push_str("}\n");
-    let deflated = miniz_oxide::deflate::compress_to_vec(page.text.as_bytes(), 10);
+    let deflated = miniz_oxide::deflate::compress_to_vec(page.as_bytes(), 10);
     fs::write(folder.join("rare.rs"), code).expect("OUT_DIR can be written to");
     fs::write(folder.join("rare.deflate"), deflated).expect("OUT_DIR can be written to");
 }
@@ -52,20 +49,25 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-impl Page {
-    /// Adds a text, unless it is there.
+impl Arms {
+    /// Adds an arm, unless it is there.
     fn add(&mut self, typed: String, text: &str) {
         assert!(!text.contains('\0'), "{typed}: a NUL ends a text");
-        if self.arms.iter().any(|arm| arm.0 == typed) {
-            return;
+        if self.0.iter().all(|arm| arm.0 != typed) {
+            self.0.push((typed, text.into()));
         }
-        // What is the end of another one is there already.
-        let place = self.text.find(&format!("{text}\0")).unwrap_or_else(|| {
-            self.text.push_str(text);
-            self.text.push('\0');
-            self.text.len() - text.len() - 1
-        });
-        self.arms.push((typed, place));
+    }
+
+    /// Each text once, a NUL behind it; the empty one first. What is the end of another one is there
+    /// with that. They are sorted: of texts that begin alike and stand together, less is left when they
+    /// are deflated.
+    fn page(&self) -> String {
+        let mut texts: Vec<&str> = self.0.iter().map(|arm| &*arm.1).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        let is_end_of = |text: &str, other: &str| other != text && other.ends_with(text);
+        let whole = texts.iter().filter(|text| !texts.iter().any(|other| is_end_of(text, other)));
+        whole.fold("\0".into(), |page, text| page + text + "\0")
     }
 
     /// Adds what a source says. A form of it that is not known here ends the build.

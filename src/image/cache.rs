@@ -15,10 +15,11 @@ use crate::container::{environment, keep};
 use crate::error::{Cure, Doing, Error, Object, Operation};
 use crate::kernel::caller::Caller;
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::text::{Text, parts, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, mkdirat,
     openat, renameat, syncfs, unlinkat,
@@ -171,7 +172,7 @@ impl Cache {
     /// open(2), flock(2).
     pub fn hold(&self, layer: &Digest) -> Result<Option<OwnedFd>, Error<'static>> {
         let name = name_of(layer, "");
-        said(hold(&self.layers, name, FlockOperation::LockShared), &MAKE, name)
+        said(hold(self.layers.as_fd(), name, FlockOperation::LockShared), &MAKE, name)
     }
 
     /// Makes a layer, if nobody else has or does, and holds it.
@@ -181,28 +182,29 @@ impl Cache {
     /// Those of `fill`; open(2), `syncfs(2)`, rename(2).
     pub fn make(&self, layer: &Digest, fill: Fill<'_>) -> Result<(), Error<'static>> {
         let (name, partial) = (name_of(layer, ""), name_of(layer, ".partial"));
+        let layers = self.layers.as_fd();
         loop {
-            if said(exists(&self.layers, name), &MAKE, name)? {
+            if said(exists(layers, name), &MAKE, name)? {
                 return Ok(());
             }
-            said(make_folder(&self.layers, partial), &MAKE, name)?;
+            said(make_folder(layers, partial), &MAKE, name)?;
             // Waits for another run that unpacks the same.
-            let locked = hold(&self.layers, partial, FlockOperation::LockExclusive);
+            let locked = hold(layers, partial, FlockOperation::LockExclusive);
             let Some(entry) = said(locked, &MAKE, name)? else { continue };
             // What a run that was killed has left.
             said(remove_tree(entry.as_fd(), FILES), &MAKE, name)?;
-            let files = said(make_and_open(&entry, FILES), &MAKE, name)?;
+            let files = said(make_and_open(entry.as_fd(), FILES), &MAKE, name)?;
             let filled = fill(files.as_fd());
             let done = filled.and_then(|()| {
-                let renamed = syncfs(&files)
-                    .and_then(|()| renameat(&self.layers, partial, &self.layers, name))
-                    .and_then(|()| fsync(&self.layers));
+                let renamed = syncfs(files.as_fd())
+                    .and_then(|()| renameat(layers, partial, layers, name))
+                    .and_then(|()| fsync(layers));
                 said(renamed, &MAKE, name)
             });
             if done.is_err() {
                 // The first failure is the one to tell of.
                 let _ = remove_tree(entry.as_fd(), FILES);
-                let _ = unlinkat(&self.layers, partial, AtFlags::REMOVEDIR);
+                let _ = unlinkat(layers, partial, AtFlags::REMOVEDIR);
             }
             return done;
         }
@@ -244,26 +246,31 @@ impl Whose {
 /// privilege lie in it.
 fn open_all(path: &[u8], caller: u32, whose: &Whose, ids: &CStr) -> Result<[OwnedFd; 3], Errno> {
     let base = open_path(path)?;
-    let found = fstat(&base)?;
+    let found = fstat(base.as_fd())?;
     // Who is root in a user namespace may have to search it, but not list it.
     if found.st_mode & 0o777 == 0o700 && found.st_uid == caller {
-        fchmod(&base, Mode::from_raw_mode(0o711))?;
+        fchmod(base.as_fd(), Mode::from_raw_mode(0o711))?;
     } else if found.st_uid != caller || found.st_mode & 0o066 != 0 {
         return Err(Errno::PERM);
     }
-    let ids = make_for(whose, caller, &base, ids)?;
-    let make = |name| make_for(whose, caller, &ids, name);
+    let ids = make_for(whose, caller, base.as_fd(), ids)?;
+    let make = |name| make_for(whose, caller, ids.as_fd(), name);
     Ok([make(c"layers")?, make(c"kept")?, make(c"runs")?])
 }
 
 /// Opens a folder, which is made for whoever works in it, and for nobody else.
-fn make_for(whose: &Whose, caller: u32, folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+fn make_for(
+    whose: &Whose,
+    caller: u32,
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+) -> Result<OwnedFd, Errno> {
     let made = make_and_open(folder, name)?;
     if let Some((user, group)) = whose.root()
         && user != caller
-        && fstat(&made)?.st_uid != user
+        && fstat(made.as_fd())?.st_uid != user
     {
-        fchown(&made, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+        fchown(made.as_fd(), Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
     }
     Ok(made)
 }
@@ -279,13 +286,13 @@ fn open_path(path: &[u8]) -> Result<OwnedFd, Errno> {
     let mut folder = openat(CWD, c"/", flags, Mode::empty())?;
     for part in parts(path, b'/').filter(|part| !part.is_empty()) {
         let name = keep(part).ok_or(Errno::INVAL)?;
-        match mkdirat(&folder, name, Mode::RWXU) {
+        match mkdirat(folder.as_fd(), name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             // What is there already may lie where nothing can be made.
-            Err(_) if exists(&folder, name)? => {}
+            Err(_) if exists(folder.as_fd(), name)? => {}
             answer => answer?,
         }
-        folder = openat(&folder, name, flags, Mode::empty())?;
+        folder = openat(folder.as_fd(), name, flags, Mode::empty())?;
     }
     Ok(folder)
 }

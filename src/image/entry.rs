@@ -1,8 +1,9 @@
 //! Folders of the cache and the locks on them.
 
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FlockOperation, Mode, OFlags, RawDir, SeekFrom, flock, fstat, mkdirat, openat, seek,
     statat,
@@ -14,7 +15,7 @@ use rustix::io::{Errno, retry_on_intr};
 /// # Errors
 ///
 /// stat(2), but for `ENOENT`.
-pub fn exists(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
+pub fn exists(folder: BorrowedFd<'_>, name: &CStr) -> Result<bool, Errno> {
     match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(_) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
@@ -27,7 +28,7 @@ pub fn exists(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
 /// # Errors
 ///
 /// mkdir(2), but for `EEXIST`.
-pub fn make_folder(folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
+pub fn make_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     match mkdirat(folder, name, Mode::RWXU) {
         Err(Errno::EXIST) => Ok(()),
         answer => answer,
@@ -39,7 +40,7 @@ pub fn make_folder(folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
 /// # Errors
 ///
 /// open(2); `ENOTDIR` for a symbolic link.
-pub fn open_folder(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+pub fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::empty())
 }
@@ -49,7 +50,7 @@ pub fn open_folder(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// mkdir(2), open(2).
-pub fn make_and_open(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+pub fn make_and_open(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     match open_folder(folder, name) {
         Err(Errno::NOENT) => {
             make_folder(folder, name)?;
@@ -66,7 +67,7 @@ pub fn make_and_open(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
 ///
 /// open(2); flock(2): `EWOULDBLOCK`.
 pub fn hold(
-    folder: &OwnedFd,
+    folder: BorrowedFd<'_>,
     name: &CStr,
     operation: FlockOperation,
 ) -> Result<Option<OwnedFd>, Errno> {
@@ -74,11 +75,11 @@ pub fn hold(
         Err(Errno::NOENT) => return Ok(None),
         answer => answer?,
     };
-    retry_on_intr(|| flock(&entry, operation))?;
-    let (locked, there) = match (fstat(&entry), statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)) {
-        (Ok(locked), Ok(there)) => (locked, there),
-        (_, Err(Errno::NOENT)) => return Ok(None),
-        (locked, there) => (locked?, there?),
+    retry_on_intr(|| flock(entry.as_fd(), operation))?;
+    let locked = fstat(entry.as_fd())?;
+    let there = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(None),
+        there => there?,
     };
     let is_same = (locked.st_dev, locked.st_ino) == (there.st_dev, there.st_ino);
     Ok(is_same.then_some(entry))
@@ -90,7 +91,7 @@ pub fn hold(
 ///
 /// getdents(2), and those of `each`.
 pub fn list(
-    folder: &OwnedFd,
+    folder: BorrowedFd<'_>,
     mut each: impl FnMut(&CStr) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     seek(folder, SeekFrom::Start(0))?;

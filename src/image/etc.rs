@@ -2,10 +2,11 @@
 
 use crate::container::{Layers, Upper};
 use crate::kernel::inside;
+use crate::sys::descriptors::AsFd;
 use crate::text::Text;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, getxattr, openat};
 use rustix::io::{read as read_piece, retry_on_intr};
 
@@ -29,8 +30,8 @@ pub fn read(layers: &Layers<'_>, name: &CStr) -> Option<&'static [u8]> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let Ok(layer) = openat(CWD, folder, flags, Mode::empty()) else { continue };
         match inside::open(layer.as_fd(), path) {
-            Ok(found) => return content(&found),
-            Err(_) if hides_lower(&layer, folder) => return None,
+            Ok(found) => return content(found.as_fd()),
+            Err(_) if hides_lower(layer.as_fd(), folder) => return None,
             Err(_) => {}
         }
     }
@@ -38,7 +39,7 @@ pub fn read(layers: &Layers<'_>, name: &CStr) -> Option<&'static [u8]> {
 }
 
 /// What is in it, if it is a file; a device or a pipe is not opened.
-fn content(found: &OwnedFd) -> Option<&'static [u8]> {
+fn content(found: BorrowedFd<'_>) -> Option<&'static [u8]> {
     if FileType::from_raw_mode(fstat(found).ok()?.st_mode) != FileType::RegularFile {
         return None;
     }
@@ -49,7 +50,7 @@ fn content(found: &OwnedFd) -> Option<&'static [u8]> {
     let mut content = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        match retry_on_intr(|| read_piece(&file, &mut piece)).ok()? {
+        match retry_on_intr(|| read_piece(file.as_fd(), &mut piece)).ok()? {
             0 => return Some(content.leak()),
             _ if content.len() > BYTES_MAX => return None,
             length => content.extend_from_slice(piece.get(..length)?),
@@ -58,9 +59,9 @@ fn content(found: &OwnedFd) -> Option<&'static [u8]> {
 }
 
 /// Whether the layer replaces the /etc of those below it, or has removed it.
-fn hides_lower(layer: &OwnedFd, folder: &CStr) -> bool {
-    let Ok(etc) = inside::open(layer.as_fd(), c"etc") else { return false };
-    let is_directory = fstat(&etc)
+fn hides_lower(layer: BorrowedFd<'_>, folder: &CStr) -> bool {
+    let Ok(etc) = inside::open(layer, c"etc") else { return false };
+    let is_directory = fstat(etc.as_fd())
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory);
     let mut path = Text::new();
     path.push_raw(folder.to_bytes()).push("/etc");

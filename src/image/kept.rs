@@ -7,10 +7,11 @@ use super::entry::{exists, hold, list, make_and_open, make_folder};
 use super::remove::remove_tree;
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, Uid, fchmod, fchown, statat};
 use rustix::io::Errno;
 
@@ -43,7 +44,7 @@ impl Cache {
         &self,
         name: &CStr,
         layers: &[Digest],
-        make: &mut dyn FnMut(&OwnedFd) -> Result<(), Error<'static>>,
+        make: &mut dyn FnMut(BorrowedFd<'_>) -> Result<(), Error<'static>>,
     ) -> Result<(), Error<'static>> {
         let is_name =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -52,21 +53,21 @@ impl Cache {
             let hint = rare!("letters, digits, and . _ - behind the first").bytes();
             return Err(refused(name, rare!("that is no name for it"), hint));
         }
-        said(make_folder(&self.kept, name), &KEEP, name)?;
+        said(make_folder(self.kept.as_fd(), name), &KEEP, name)?;
         let entry = self.hold_kept(name)?;
         let image = chain(layers);
         // The name of the image is made last: without it, what is there is half made.
-        if said(exists(&entry, image), &KEEP, name)? {
+        if said(exists(entry.as_fd(), image), &KEEP, name)? {
             return Ok(());
         }
-        if said(has_image(&entry), &KEEP, name)? {
+        if said(has_image(entry.as_fd()), &KEEP, name)? {
             let hint =
                 rare!("another name, or remove it: mini-container rootfs --prune --keep NAME")
                     .bytes();
             return Err(refused(name, rare!("it is of another image"), hint));
         }
-        make(&entry)?;
-        said(make_folder(&entry, image), &KEEP, name)
+        make(entry.as_fd())?;
+        said(make_folder(entry.as_fd(), image), &KEEP, name)
     }
 
     /// Holds what is kept under a name, for one container alone.
@@ -75,7 +76,7 @@ impl Cache {
     ///
     /// That another one uses it.
     pub fn hold_kept(&self, name: &CStr) -> Result<OwnedFd, Error<'static>> {
-        match hold(&self.kept, name, FlockOperation::NonBlockingLockExclusive) {
+        match hold(self.kept.as_fd(), name, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => Err(refused(name, rare!("another container uses it"), b"")),
             answer => {
                 let gone = || refused(name, rare!("it is not there any more"), b"");
@@ -110,23 +111,23 @@ fn chain(layers: &[Digest]) -> &'static CStr {
 /// # Errors
 ///
 /// mkdir(2), chown(2).
-pub fn make_upper(entry: &OwnedFd, top: &CStr) -> Result<(), Error<'static>> {
+pub fn make_upper(entry: BorrowedFd<'_>, top: &CStr) -> Result<(), Error<'static>> {
     said(make_folders(entry, top), &KEEP, c"upper")
 }
 
-fn make_folders(entry: &OwnedFd, top: &CStr) -> Result<(), Errno> {
-    remove_tree(entry.as_fd(), c"upper")?;
-    remove_tree(entry.as_fd(), c"work")?;
+fn make_folders(entry: BorrowedFd<'_>, top: &CStr) -> Result<(), Errno> {
+    remove_tree(entry, c"upper")?;
+    remove_tree(entry, c"work")?;
     make_folder(entry, c"work")?;
     let upper = make_and_open(entry, c"upper")?;
     // The root of an overlay has the attributes of its upper layer.
     let found = statat(CWD, top, AtFlags::empty())?;
     let (user, group) = (Uid::from_raw(found.st_uid), Gid::from_raw(found.st_gid));
-    fchown(&upper, Some(user), Some(group))?;
-    fchmod(&upper, Mode::from_raw_mode(found.st_mode))
+    fchown(upper.as_fd(), Some(user), Some(group))?;
+    fchmod(upper.as_fd(), Mode::from_raw_mode(found.st_mode))
 }
 
-fn has_image(entry: &OwnedFd) -> Result<bool, Errno> {
+fn has_image(entry: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut is_there = false;
     list(entry, |name| {
         is_there |= name.to_bytes().starts_with(IMAGE.as_bytes());

@@ -25,6 +25,7 @@ pub use prune::{Pruned, prune};
 
 use crate::container::ImageFile;
 use crate::error::{Error, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use alloc::vec::Vec;
 use cache::Cache;
 use config::Config;
@@ -33,7 +34,7 @@ use digest::Digest;
 use manifest::{Image, Layer};
 use over::Over;
 use progress::Progress;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, chmodat};
 use store::Store;
 use unpack::{Blob, Destination, Form, Limits, Owners, unpack};

@@ -8,8 +8,9 @@ use super::digest::Digest;
 use super::entry::make_and_open;
 use super::remove::remove_tree;
 use crate::kernel::overlay;
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmodat, chownat, openat, statat,
     utimensat,
@@ -39,7 +40,7 @@ impl Over {
         let topmost = lower.first()?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let entry = openat(folder, c"..", flags, Mode::empty()).ok()?;
-        remove_tree(entry.as_fd(), WORK).and_then(|()| make_and_open(&entry, WORK)).ok()?;
+        remove_tree(entry.as_fd(), WORK).and_then(|()| make_and_open(entry.as_fd(), WORK)).ok()?;
         let root = as_below(folder, topmost).and_then(|()| {
             let upper = cache.path_of_partial(layer, FILES);
             let work = cache.path_of_partial(layer, WORK);

@@ -6,10 +6,11 @@ use super::remove::remove_tree;
 use crate::container::keep;
 use crate::error::{Error, Object, Operation, Why, status};
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FlockOperation, renameat, unlinkat};
 use rustix::io::Errno;
 
@@ -44,26 +45,26 @@ impl Pruned {
 /// # Errors
 ///
 /// That nothing is kept under the name, or that it is in use; unlink(2).
-pub fn prune(cache: &OwnedFd, kept: Option<&CStr>) -> Result<Pruned, Error<'static>> {
+pub fn prune(cache: BorrowedFd<'_>, kept: Option<&CStr>) -> Result<Pruned, Error<'static>> {
     let mut pruned = Pruned::default();
     let mut is_known = kept.is_none();
     for ids in said(names(cache), &REMOVE, c"")? {
         let Ok(ids) = open_folder(cache, ids) else { continue };
         for folder in [c"layers", c"runs"] {
-            let Ok(folder) = open_folder(&ids, folder) else { continue };
-            for name in said(names(&folder), &REMOVE, c"")? {
-                if said(remove(&folder, name), &REMOVE, name)? {
+            let Ok(folder) = open_folder(ids.as_fd(), folder) else { continue };
+            for name in said(names(folder.as_fd()), &REMOVE, c"")? {
+                if said(remove(folder.as_fd(), name), &REMOVE, name)? {
                     pruned.removed += 1;
                 } else {
                     pruned.used += 1;
                 }
             }
         }
-        let Ok(all) = open_folder(&ids, c"kept") else { continue };
+        let Ok(all) = open_folder(ids.as_fd(), c"kept") else { continue };
         if let Some(name) = kept
-            && said(exists(&all, name), &REMOVE_KEPT, name)?
+            && said(exists(all.as_fd(), name), &REMOVE_KEPT, name)?
         {
-            if !said(remove(&all, name), &REMOVE_KEPT, name)? {
+            if !said(remove(all.as_fd(), name), &REMOVE_KEPT, name)? {
                 return Err(refused(name, rare!("a container uses it")));
             }
             is_known = true;
@@ -81,7 +82,7 @@ fn refused(name: &CStr, why: Rare) -> Error<'static> {
 }
 
 /// What is in a folder, listed before it changes.
-fn names(folder: &OwnedFd) -> Result<Vec<&'static CStr>, Errno> {
+fn names(folder: BorrowedFd<'_>) -> Result<Vec<&'static CStr>, Errno> {
     let mut names: Vec<&CStr> = Vec::new();
     list(folder, |name| {
         names.extend(keep(name.to_bytes()).map(|name| name as &CStr));
@@ -92,7 +93,7 @@ fn names(folder: &OwnedFd) -> Result<Vec<&'static CStr>, Errno> {
 
 /// Removes an entry that nobody holds; false if somebody does. What was not removed to its end is not
 /// taken for a whole layer: it has another name by then.
-fn remove(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
+fn remove(folder: BorrowedFd<'_>, name: &CStr) -> Result<bool, Errno> {
     let held = match hold(folder, name, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => return Ok(false),
         answer => answer?,
@@ -109,12 +110,12 @@ fn remove(folder: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
     match renameat(folder, name, folder, partial) {
         // A run that was killed has left one of this name.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {
-            remove_tree(folder.as_fd(), partial)?;
+            remove_tree(folder, partial)?;
             renameat(folder, name, folder, partial)?;
         }
         answer => answer?,
     }
-    remove_tree(folder.as_fd(), partial)?;
+    remove_tree(folder, partial)?;
     match unlinkat(folder, partial, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(true),
         answer => answer.map(|()| true),

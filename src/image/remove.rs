@@ -1,9 +1,10 @@
 //! Removing a tree of files, however deep it is and whatever is in it.
 
+use crate::sys::descriptors::AsFd;
 use crate::text::Text;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, Mode, OFlags, RawDir, SeekFrom, chmodat, openat, renameat, seek, unlinkat,
 };
@@ -24,7 +25,7 @@ pub fn remove_tree(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     }
     let top = open_to_empty(folder, name)?;
     let mut moved = 0;
-    while empty(&top, &top, &mut moved)? {}
+    while empty(top.as_fd(), top.as_fd(), &mut moved)? {}
     drop(top);
     remove_empty(folder, name)
 }
@@ -43,8 +44,8 @@ fn open_to_empty(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> 
 /// Removes what is in `folder`, and moves the directories in it that are not empty to `top`, under
 /// numbers; whether there was anything. Reading a directory that changes may miss something, so it is
 /// read until there is nothing.
-fn empty(folder: &OwnedFd, top: &OwnedFd, moved: &mut u64) -> Result<bool, Errno> {
-    let is_top = core::ptr::eq(folder, top);
+fn empty(folder: BorrowedFd<'_>, top: BorrowedFd<'_>, moved: &mut u64) -> Result<bool, Errno> {
+    let is_top = folder.as_raw_fd() == top.as_raw_fd();
     let mut was_there = false;
     seek(folder, SeekFrom::Start(0))?;
     let mut space = [MaybeUninit::uninit(); 4096];
@@ -64,7 +65,7 @@ fn empty(folder: &OwnedFd, top: &OwnedFd, moved: &mut u64) -> Result<bool, Errno
                 continue;
             }
         }
-        match remove_empty(folder.as_fd(), name) {
+        match remove_empty(folder, name) {
             Err(Errno::NOTEMPTY | Errno::EXIST) => {}
             answer => {
                 answer?;
@@ -72,10 +73,10 @@ fn empty(folder: &OwnedFd, top: &OwnedFd, moved: &mut u64) -> Result<bool, Errno
             }
         }
         if is_top {
-            let inner = open_to_empty(folder.as_fd(), name)?;
-            while empty(&inner, top, moved)? {}
+            let inner = open_to_empty(folder, name)?;
+            while empty(inner.as_fd(), top, moved)? {}
             drop(inner);
-            remove_empty(folder.as_fd(), name)?;
+            remove_empty(folder, name)?;
         } else {
             move_up(folder, name, top, moved)?;
         }
@@ -83,7 +84,12 @@ fn empty(folder: &OwnedFd, top: &OwnedFd, moved: &mut u64) -> Result<bool, Errno
     Ok(was_there)
 }
 
-fn move_up(folder: &OwnedFd, name: &CStr, top: &OwnedFd, moved: &mut u64) -> Result<(), Errno> {
+fn move_up(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    top: BorrowedFd<'_>,
+    moved: &mut u64,
+) -> Result<(), Errno> {
     // Another parent is written into it.
     let _ = chmodat(folder, name, Mode::RWXU, AtFlags::empty());
     loop {

@@ -5,11 +5,12 @@ use super::archive::{Member, READ, members, without_dot};
 use super::digest::Digest;
 use crate::error::{Cure, Doing, Error, Object, Operation, Why, status};
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::text::{keep, read_at, together};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
 use rustix::io::Errno;
 
@@ -75,7 +76,8 @@ impl Store {
     pub fn open(path: &CStr) -> Result<Self, Error<'_>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = openat(CWD, path, flags, Mode::empty());
-        let opened = opened.and_then(|file| fstat(&file).map(|found| (file, found))).doing(&OPEN);
+        let opened =
+            opened.and_then(|file| fstat(file.as_fd()).map(|found| (file, found))).doing(&OPEN);
         let hint = |fault: crate::error::Fault| match fault.cure() {
             Some(Cure::Words(words)) => words.bytes(),
             _ => b"",
@@ -84,7 +86,7 @@ impl Store {
             opened.map_err(|fault| fault.into_error(path.to_bytes(), hint(fault)))?;
         let form = match FileType::from_raw_mode(found.st_mode) {
             FileType::Directory => Form::Folder,
-            FileType::RegularFile => form_of(&file, found.st_size as u64)?,
+            FileType::RegularFile => form_of(file.as_fd(), found.st_size as u64)?,
             _ => {
                 let why = Why::Text(rare!("neither a folder nor a file"));
                 let on = path.to_bytes();
@@ -100,8 +102,8 @@ impl Store {
     ///
     /// That it is a damaged archive; fstat(2).
     pub fn of(file: OwnedFd) -> Result<Self, Error<'static>> {
-        let found = fstat(&file).doing(&OPEN).map_err(|fault| fault.into_error(b"", b""))?;
-        let form = form_of(&file, found.st_size as u64)?;
+        let found = fstat(file.as_fd()).doing(&OPEN).map_err(|fault| fault.into_error(b"", b""))?;
+        let form = form_of(file.as_fd(), found.st_size as u64)?;
         Ok(Self { file, form, found })
     }
 
@@ -154,14 +156,14 @@ impl Store {
         let path = keep(without_dot(name)).ok_or(Errno::INVAL)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let below = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let opened = match openat2(&self.file, path, flags, Mode::empty(), below) {
+        let opened = match openat2(self.file.as_fd(), path, flags, Mode::empty(), below) {
             // Before Linux 5.6; what lies in an image file is checked before it is used.
             Err(Errno::NOSYS) if !path.to_bytes().starts_with(b"/") => {
-                openat(&self.file, path, flags | OFlags::NOFOLLOW, Mode::empty())
+                openat(self.file.as_fd(), path, flags | OFlags::NOFOLLOW, Mode::empty())
             }
             answer => answer,
         }?;
-        let found = fstat(&opened)?;
+        let found = fstat(opened.as_fd())?;
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
             return Err(Errno::INVAL);
         }
@@ -244,9 +246,9 @@ const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
 /// Whether an archive holds an image or a root filesystem.
-fn form_of(file: &OwnedFd, bytes: u64) -> Result<Form, Error<'static>> {
+fn form_of(file: BorrowedFd<'_>, bytes: u64) -> Result<Form, Error<'static>> {
     let mut magic = [0; 4];
-    let filled = read_at(file.as_fd(), 0, &mut magic).doing(&READ);
+    let filled = read_at(file, 0, &mut magic).doing(&READ);
     let filled = filled.map_err(|fault| fault.into_error(b"the image", b""))?;
     let magic = magic.get(..filled).unwrap_or_default();
     if magic.is_empty() {
@@ -255,7 +257,7 @@ fn form_of(file: &OwnedFd, bytes: u64) -> Result<Form, Error<'static>> {
     if magic.starts_with(GZIP) || magic.starts_with(ZSTD) {
         return Ok(Form::Root);
     }
-    let Some(members) = members(file.as_fd(), bytes)? else { return Ok(Form::Root) };
+    let Some(members) = members(file, bytes)? else { return Ok(Form::Root) };
     let has = |name: &[u8]| members.iter().any(|member| member.name == name);
     if has(super::manifest::OCI_LAYOUT) || has(super::manifest::DOCKER_MANIFEST) {
         return Ok(Form::Archive(members));

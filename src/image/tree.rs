@@ -4,9 +4,10 @@ use super::cache::said;
 use super::remove::remove_tree;
 use crate::container::keep;
 use crate::error::{Cure, Error, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::text::Text;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::getpid;
@@ -56,12 +57,13 @@ impl<'a> Output<'a> {
 
     /// That nothing would be replaced; better known before the work than after it.
     fn check(&self) -> Result<(), Errno> {
-        match statat(&self.folder, self.last, AtFlags::SYMLINK_NOFOLLOW) {
+        let folder = self.folder.as_fd();
+        match statat(folder, self.last, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno),
             // It is made again in the end.
-            Ok(_) => match unlinkat(&self.folder, self.last, AtFlags::REMOVEDIR) {
-                Ok(()) => mkdirat(&self.folder, self.last, Mode::from_raw_mode(0o755)),
+            Ok(_) => match unlinkat(folder, self.last, AtFlags::REMOVEDIR) {
+                Ok(()) => mkdirat(folder, self.last, Mode::from_raw_mode(0o755)),
                 Err(errno) => Err(errno),
             },
         }
@@ -77,17 +79,18 @@ impl<'a> Output<'a> {
         fill: &mut dyn FnMut(BorrowedFd<'_>) -> Result<(), Error<'static>>,
     ) -> Result<(), Error<'static>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = mkdirat(&self.folder, self.partial, Mode::RWXU)
-            .and_then(|()| openat(&self.folder, self.partial, flags, Mode::empty()));
+        let folder = self.folder.as_fd();
+        let made = mkdirat(folder, self.partial, Mode::RWXU)
+            .and_then(|()| openat(folder, self.partial, flags, Mode::empty()));
         let made = said(made, &MAKE, self.name)?;
         let done = fill(made.as_fd()).and_then(|()| {
             // Over an empty directory.
-            let renamed = renameat(&self.folder, self.partial, &self.folder, self.last);
+            let renamed = renameat(folder, self.partial, folder, self.last);
             said(renamed, &MAKE, self.name)
         });
         if done.is_err() {
             // The first failure is the one to tell of.
-            let _ = remove_tree(self.folder.as_fd(), self.partial);
+            let _ = remove_tree(folder, self.partial);
         }
         done
     }

@@ -7,9 +7,10 @@ use super::entry::{hold, make_and_open, make_folder};
 use super::remove::remove_tree;
 use super::unpack::Owners;
 use crate::error::{Error, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::text::Text;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, unlinkat};
 use rustix::io::Errno;
 use rustix::process::getpid;
@@ -38,8 +39,8 @@ impl Tree {
         path.push_raw(cache.path.as_bytes()).push("/runs/").push_raw(name.as_bytes()).push("/");
         path.push_raw(FILES.to_bytes());
         let (name, path) = (name.into_c_str(), path.into_c_str());
-        let held = make_folder(&cache.runs, name)
-            .and_then(|()| hold(&cache.runs, name, FlockOperation::LockExclusive));
+        let held = make_folder(cache.runs.as_fd(), name)
+            .and_then(|()| hold(cache.runs.as_fd(), name, FlockOperation::LockExclusive));
         let held = held.and_then(|held| held.ok_or(Errno::NOENT));
         Ok(Self { name, held: said(held, &MAKE, name)?, path })
     }
@@ -55,7 +56,7 @@ impl Tree {
         owners: Owners,
         is_quiet: bool,
     ) -> Result<(), Error<'static>> {
-        fill(&self.held, opened, owners, is_quiet)
+        fill(self.held.as_fd(), opened, owners, is_quiet)
     }
 
     /// Removes it.
@@ -65,7 +66,7 @@ impl Tree {
     /// unlink(2).
     pub fn end(&self, cache: &Cache) -> Result<(), Error<'static>> {
         let removed = remove_tree(self.held.as_fd(), FILES)
-            .and_then(|()| unlinkat(&cache.runs, self.name, AtFlags::REMOVEDIR));
+            .and_then(|()| unlinkat(cache.runs.as_fd(), self.name, AtFlags::REMOVEDIR));
         said(removed, &MAKE, self.name)
     }
 }
@@ -76,17 +77,17 @@ impl Tree {
 ///
 /// Those of [`Opened::unpack_all`]; mkdir(2).
 pub fn fill(
-    entry: &OwnedFd,
+    entry: BorrowedFd<'_>,
     opened: &Opened,
     owners: Owners,
     is_quiet: bool,
 ) -> Result<(), Error<'static>> {
-    let files = remove_tree(entry.as_fd(), FILES).and_then(|()| make_and_open(entry, FILES));
+    let files = remove_tree(entry, FILES).and_then(|()| make_and_open(entry, FILES));
     let files = said(files, &MAKE, FILES)?;
     let filled = opened.unpack_all(files.as_fd(), owners, is_quiet);
     if filled.is_err() {
         // The first failure is the one to tell of.
-        let _ = remove_tree(entry.as_fd(), FILES);
+        let _ = remove_tree(entry, FILES);
     }
     filled
 }

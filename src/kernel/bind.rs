@@ -9,9 +9,10 @@ use super::mounts::{
 };
 use super::volume::{TAKE, with_kinds};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::mounts::{Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mount_change};
@@ -33,7 +34,7 @@ static CHANGE: Operation = Operation {
 ///
 /// open(2), `open_tree(2)`, `mount_setattr(2)`.
 pub fn take(entry: &Entry<'_>, id_map: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Fault> {
-    clone_changed(&open_source(entry.source)?, entry, id_map).doing(&TAKE)
+    clone_changed(open_source(entry.source)?.as_fd(), entry, id_map).doing(&TAKE)
 }
 
 fn open_source(source: &CStr) -> Result<OwnedFd, Fault> {
@@ -41,23 +42,23 @@ fn open_source(source: &CStr) -> Result<OwnedFd, Fault> {
 }
 
 fn clone_changed(
-    source: &OwnedFd,
+    source: BorrowedFd<'_>,
     entry: &Entry<'_>,
     id_map: Option<BorrowedFd<'_>>,
 ) -> Result<OwnedFd, Errno> {
     let tree = clone_tree(source, entry.bind.unwrap_or(Reach::Mount))?;
-    change_all(&tree, entry, id_map).map(|()| tree)
+    change_all(tree.as_fd(), entry, id_map).map(|()| tree)
 }
 
 fn change_all(
-    tree: &OwnedFd,
+    tree: BorrowedFd<'_>,
     entry: &Entry<'_>,
     id_map: Option<BorrowedFd<'_>>,
 ) -> Result<(), Errno> {
     for reach in [Reach::Tree, Reach::Mount] {
         let wanted = entry.change(reach, id_map);
         if !wanted.is_none() {
-            change(tree.as_fd(), reach, wanted)?;
+            change(tree, reach, wanted)?;
         }
     }
     Ok(())
@@ -71,7 +72,7 @@ fn change_all(
 /// there.
 pub fn change_mounted(root: BorrowedFd<'_>, entry: &Entry<'_>, target: &CStr) -> Result<(), Fault> {
     let mounted = inside::open(root, target).doing(&CHANGE)?;
-    match change_all(&mounted, entry, None) {
+    match change_all(mounted.as_fd(), entry, None) {
         Err(Errno::NOSYS) => change_by_path(&mounted, entry),
         changed => changed,
     }
@@ -90,8 +91,9 @@ pub(super) fn mount(
     target: &CStr,
 ) -> Result<(), Fault> {
     let from = open_source(entry.source)?;
-    let onto = inside::open_or_make(root, target, mount_point_for(&from)).doing(&MAKE_POINT)?;
-    let bound = clone_changed(&from, entry, None).and_then(|tree| attach(&tree, &onto));
+    let onto =
+        inside::open_or_make(root, target, mount_point_for(from.as_fd())).doing(&MAKE_POINT)?;
+    let bound = clone_changed(from.as_fd(), entry, None).and_then(|tree| attach(&tree, &onto));
     let bound = match bound {
         Err(Errno::NOSYS) => {
             bind_by_path(&from, &onto, entry, reach, || inside::open(root, target))
@@ -115,7 +117,7 @@ fn bind_by_path(
     if changes_below(entry) {
         return Err(Errno::NOSYS);
     }
-    let (source, place) = (DescriptorPath::of(from), DescriptorPath::of(onto));
+    let (source, place) = (DescriptorPath::of(from.as_fd()), DescriptorPath::of(onto.as_fd()));
     match reach {
         Reach::Mount => mount_bind(source.as_c_str()?, place.as_c_str()?),
         Reach::Tree => mount_bind_recursive(source.as_c_str()?, place.as_c_str()?),
@@ -133,7 +135,7 @@ fn change_by_path(mounted: &OwnedFd, entry: &Entry<'_>) -> Result<(), Errno> {
         return Err(Errno::NOSYS);
     }
     if !entry.set.union(entry.clear).is_empty() {
-        remount_changed(mounted, as_flags(entry.set), as_flags(entry.clear))?;
+        remount_changed(mounted.as_fd(), as_flags(entry.set), as_flags(entry.clear))?;
     }
     propagate_by_path(mounted, entry)
 }
@@ -145,5 +147,5 @@ pub(super) fn propagate_by_path(mounted: &OwnedFd, entry: &Entry<'_>) -> Result<
         Reach::Mount => MountPropagationFlags::empty(),
         Reach::Tree => MountPropagationFlags::REC,
     };
-    mount_change(DescriptorPath::of(mounted).as_c_str()?, kind | below)
+    mount_change(DescriptorPath::of(mounted.as_fd()).as_c_str()?, kind | below)
 }

@@ -3,10 +3,11 @@
 //! The file system is new and nobody else writes to it, so plain names in it lead where they say; in the
 //! folder that is copied, nothing is followed.
 
+use crate::sys::descriptors::AsFd;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, XattrFlags,
     chmodat, chownat, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query, fsetxattr, mkdirat,
@@ -29,17 +30,18 @@ const PIECE_BYTES: usize = 1 << 30;
 /// Those of the system calls on both; `ELOOP` for what is too deep.
 pub(super) fn copy_up(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
     let callers = umask(Mode::empty());
-    let copied = open_folder(from, c".").and_then(|from| copy_all(&from, to, DEPTH_MAX));
+    let copied = open_folder(from.as_fd(), c".")
+        .and_then(|from| copy_all(from.as_fd(), to.as_fd(), DEPTH_MAX));
     umask(callers);
     copied
 }
 
-fn open_folder(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::empty())
 }
 
-fn copy_all(from: &OwnedFd, to: &OwnedFd, depth: u32) -> Result<(), Errno> {
+fn copy_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: u32) -> Result<(), Errno> {
     let depth = depth.checked_sub(1).ok_or(Errno::LOOP)?;
     let mut space = Vec::with_capacity(LIST_BYTES);
     let mut entries = RawDir::new(from, space.spare_capacity_mut());
@@ -53,14 +55,19 @@ fn copy_all(from: &OwnedFd, to: &OwnedFd, depth: u32) -> Result<(), Errno> {
     Ok(())
 }
 
-fn copy_one(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: u32) -> Result<(), Errno> {
+fn copy_one(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    name: &CStr,
+    depth: u32,
+) -> Result<(), Errno> {
     let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let mut opened = None;
     match FileType::from_raw_mode(found.st_mode) {
         FileType::Directory => {
             mkdirat(to, name, Mode::RWXU)?;
             let (folder, copy) = (open_folder(from, name)?, open_folder(to, name)?);
-            copy_all(&folder, &copy, depth)?;
+            copy_all(folder.as_fd(), copy.as_fd(), depth)?;
             opened = Some((folder, copy));
         }
         FileType::Symlink => {
@@ -75,7 +82,7 @@ fn copy_one(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: u32) -> Result<(),
             let file = openat(from, name, flags, Mode::empty())?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let copy = openat(to, name, flags, Mode::RUSR | Mode::WUSR)?;
-            while retry_on_intr(|| sendfile(&copy, &file, None, PIECE_BYTES))? > 0 {}
+            while retry_on_intr(|| sendfile(copy.as_fd(), file.as_fd(), None, PIECE_BYTES))? > 0 {}
             opened = Some((file, copy));
         }
         kind => mknodat(to, name, kind, Mode::RUSR | Mode::WUSR, found.st_rdev)?,
@@ -83,13 +90,13 @@ fn copy_one(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: u32) -> Result<(),
     make_like(to, name, &found)?;
     // A new owner would take capabilities away.
     if let Some((file, copy)) = opened {
-        copy_attributes(&file, &copy)?;
+        copy_attributes(file.as_fd(), copy.as_fd())?;
     }
     set_times(to, name, &found)
 }
 
 /// Extended attributes; xattr(7). Some a tmpfs cannot have, or not here.
-fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
     let length = match flistxattr_query(from) {
         Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(()),
         length => length?,
@@ -110,7 +117,7 @@ fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
 }
 
 /// What cannot be given to its owner does not run as its owner either.
-fn make_like(folder: &OwnedFd, name: &CStr, like: &Stat) -> Result<(), Errno> {
+fn make_like(folder: BorrowedFd<'_>, name: &CStr, like: &Stat) -> Result<(), Errno> {
     let (user, group) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
     let given = chownat(folder, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW);
     let mut mode = Mode::from_raw_mode(like.st_mode & 0o7777);
@@ -123,7 +130,7 @@ fn make_like(folder: &OwnedFd, name: &CStr, like: &Stat) -> Result<(), Errno> {
     Ok(())
 }
 
-fn set_times(folder: &OwnedFd, name: &CStr, like: &Stat) -> Result<(), Errno> {
+fn set_times(folder: BorrowedFd<'_>, name: &CStr, like: &Stat) -> Result<(), Errno> {
     let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
     let times = Timestamps {
         last_access: time(like.st_atime, like.st_atime_nsec as _),

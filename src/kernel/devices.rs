@@ -6,6 +6,7 @@
 use super::filesystem::{self, FileSystem};
 use super::mounts::bind_one;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -100,12 +101,12 @@ pub fn mount_devices(
     let folder = filesystem::mount_new(root, target, &FILE_SYSTEM)?;
     // The modes are meant as they stand; the caller's umask is the program's.
     let callers = umask(Mode::empty());
-    let filled = fill(&folder, devices);
+    let filled = fill(folder.as_fd(), devices);
     umask(callers);
     filled
 }
 
-fn fill(folder: &OwnedFd, devices: Devices) -> Result<OwnedFd, Fault> {
+fn fill(folder: BorrowedFd<'_>, devices: Devices) -> Result<OwnedFd, Fault> {
     for device in &DEVICES {
         if devices.made {
             make(folder, device).doing(&MAKE_DEVICE)?;
@@ -139,20 +140,24 @@ fn fill(folder: &OwnedFd, devices: Devices) -> Result<OwnedFd, Fault> {
 
 const FOR_EVERYONE: Mode = Mode::from_raw_mode(0o666);
 
-fn make(folder: &OwnedFd, device: &Device) -> Result<(), Errno> {
+fn make(folder: BorrowedFd<'_>, device: &Device) -> Result<(), Errno> {
     let number = makedev(device.major, device.minor);
     mknodat(folder, device.name, FileType::CharacterDevice, FOR_EVERYONE, number)
 }
 
 /// Mounts the host's own device on a new file, after making sure that it is the one.
-fn show(folder: &OwnedFd, device: &Device, name: &CStr) -> Result<(), Errno> {
+fn show(folder: BorrowedFd<'_>, device: &Device, name: &CStr) -> Result<(), Errno> {
     let source = openat(CWD, device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    verify(&source, device.major, device.minor)?;
+    verify(source.as_fd(), device.major, device.minor)?;
     mount_on_file(folder, name, &source)
 }
 
 /// Mounts an open file on the file `name` in the folder, which is made if it is missing.
-pub(super) fn mount_on_file(folder: &OwnedFd, name: &CStr, from: &OwnedFd) -> Result<(), Errno> {
+pub(super) fn mount_on_file(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    from: &OwnedFd,
+) -> Result<(), Errno> {
     match mknodat(folder, name, FileType::RegularFile, FOR_EVERYONE, 0) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
@@ -162,7 +167,7 @@ pub(super) fn mount_on_file(folder: &OwnedFd, name: &CStr, from: &OwnedFd) -> Re
 }
 
 /// Makes sure that an open file is the device with these numbers.
-fn verify(file: &OwnedFd, major: u32, minor: u32) -> Result<(), Errno> {
+fn verify(file: BorrowedFd<'_>, major: u32, minor: u32) -> Result<(), Errno> {
     let status = fstat(file)?;
     let is_device = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice;
     if is_device && status.st_rdev == makedev(major, minor) { Ok(()) } else { Err(Errno::NODEV) }
@@ -175,10 +180,10 @@ fn verify(file: &OwnedFd, major: u32, minor: u32) -> Result<(), Errno> {
 /// open(2), `ENODEV` if it is another one.
 pub(super) fn null_device() -> Result<OwnedFd, Errno> {
     let null = openat(CWD, c"/dev/null", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    verify(&null, 1, 3).map(|()| null)
+    verify(null.as_fd(), 1, 3).map(|()| null)
 }
 
-fn mount_terminals(folder: &OwnedFd, devices: Devices) -> Result<OwnedFd, Errno> {
+fn mount_terminals(folder: BorrowedFd<'_>, devices: Devices) -> Result<OwnedFd, Errno> {
     mount_in(folder, c"pts", &terminals(devices.has_terminal_group))
 }
 
@@ -196,7 +201,11 @@ pub(super) const fn terminals(has_group: bool) -> FileSystem<'static> {
     }
 }
 
-fn mount_in(folder: &OwnedFd, name: &CStr, wanted: &FileSystem<'_>) -> Result<OwnedFd, Errno> {
+fn mount_in(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    wanted: &FileSystem<'_>,
+) -> Result<OwnedFd, Errno> {
     mkdirat(folder, name, Mode::from_raw_mode(0o755))?;
     let place =
         openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());

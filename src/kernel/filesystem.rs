@@ -5,6 +5,7 @@ use super::devices;
 use super::inside::{self, MountPoint};
 use super::mounts::{DescriptorPath, MAKE_POINT, attach};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::text::{cut, parts};
 use core::ffi::CStr;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -128,19 +129,19 @@ pub(super) fn make_from(wanted: &FileSystem<'_>, source: &CStr) -> Result<OwnedF
     if !source.is_empty() {
         let mut space = [0; SETTING_BYTES];
         let source = terminated(source.to_bytes(), &mut space)?;
-        fsconfig_set_string(&made, c"source", source)?;
+        fsconfig_set_string(made.as_fd(), c"source", source)?;
     }
     for setting in parts(settings, b',').filter(|setting| !setting.is_empty()) {
         let (name, value) = cut(setting, b'=');
         let (mut short, mut long) = ([0; SETTING_BYTES], [0; SETTING_BYTES]);
         let name = terminated(name, &mut short)?;
         match value {
-            Some(value) => fsconfig_set_string(&made, name, terminated(value, &mut long)?)?,
-            None => fsconfig_set_flag(&made, name)?,
+            Some(value) => fsconfig_set_string(made.as_fd(), name, terminated(value, &mut long)?)?,
+            None => fsconfig_set_flag(made.as_fd(), name)?,
         }
     }
-    fsconfig_create(&made)?;
-    fsmount(&made, FsMountFlags::FSMOUNT_CLOEXEC, wanted.attributes)
+    fsconfig_create(made.as_fd())?;
+    fsmount(made.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, wanted.attributes)
 }
 
 /// A single setting is shorter; fsconfig(2).
@@ -158,7 +159,7 @@ pub(super) fn mount_by_path(
     source: &CStr,
     onto: &OwnedFd,
 ) -> Result<(), Errno> {
-    let place = DescriptorPath::of(onto);
+    let place = DescriptorPath::of(onto.as_fd());
     mount(source, place.as_c_str()?, wanted.kind, as_flags(wanted.attributes), wanted.settings)
 }
 

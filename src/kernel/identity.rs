@@ -2,6 +2,7 @@
 //! it.
 
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
@@ -62,7 +63,7 @@ pub fn write_maps(users: &[u8], groups: &[u8]) -> Result<(), Fault> {
 
 pub(super) fn write_file(path: &CStr, content: &[u8]) -> Result<(), Errno> {
     let file = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-    match rustix::io::write(file, content)? {
+    match rustix::io::write(file.as_fd(), content)? {
         count if count == content.len() => Ok(()),
         _ => Err(Errno::IO),
     }
@@ -107,7 +108,7 @@ pub fn die_with(parent: &Parent) -> Result<(), Fault> {
     set_parent_process_death_signal(Some(Signal::KILL)).doing(&DIE_WITH)?;
     let lives = match &parent.file {
         Some(file) => {
-            let mut files = [PollFd::new(file, PollFlags::IN)];
+            let mut files = [PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN)];
             poll(&mut files, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).doing(&DIE_WITH)? == 0
         }
         // Without a number it is in another namespace, on a kernel before 5.3.

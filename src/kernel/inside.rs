@@ -4,8 +4,9 @@
 //! `..` stops there, and a symbolic link never leads out. openat2(2) does that in the kernel
 //! (Linux 5.6); where it is missing or forbidden, a walk from component to component does the same.
 
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, readlinkat_raw,
 };
@@ -82,7 +83,7 @@ pub fn open_or_make_plainly(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd
         Err(_) => {}
     }
     let found = walk(root, path, LINKS_MAX, Missing::Make(MountPoint::Directory))?;
-    match FileType::from_raw_mode(fstat(&found)?.st_mode) {
+    match FileType::from_raw_mode(fstat(found.as_fd())?.st_mode) {
         FileType::Directory => Ok(found),
         _ => Err(Errno::NOTDIR),
     }
@@ -164,8 +165,8 @@ impl Walk<'_> {
             }
             (answer, _) => answer,
         }?;
-        if FileType::from_raw_mode(fstat(&found)?.st_mode) == FileType::Symlink {
-            return self.follow(&found);
+        if FileType::from_raw_mode(fstat(found.as_fd())?.st_mode) == FileType::Symlink {
+            return self.follow(found.as_fd());
         }
         let place = self.trail.get_mut(self.depth).ok_or(Errno::NAMETOOLONG)?;
         *place = Some(found);
@@ -193,7 +194,7 @@ impl Walk<'_> {
 
     /// Goes on with the text of a symbolic link. Those of /proc that lead elsewhere than their text
     /// says are only text here.
-    fn follow(&mut self, link: &OwnedFd) -> Result<(), Errno> {
+    fn follow(&mut self, link: BorrowedFd<'_>) -> Result<(), Errno> {
         self.links += 1;
         if self.links > LINKS_MAX {
             return Err(Errno::LOOP);

@@ -2,6 +2,7 @@
 //! there; landlock(7).
 
 use crate::error::{Doing, Fault, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::landlock::{Ruleset, abi};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -24,6 +25,6 @@ pub fn restrict() -> Result<(), Fault> {
 fn apply(abi: u32) -> Result<(), Errno> {
     let rules = Ruleset::new(abi)?;
     let root = openat(CWD, c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    rules.allow_below(&root)?;
+    rules.allow_below(root.as_fd())?;
     rules.restrict_self()
 }

@@ -8,10 +8,11 @@ use super::mounts::{
 };
 use crate::error::{Doing, Fault, Object, Operation};
 use crate::kernel::inside::MountPoint;
+use crate::sys::descriptors::AsFd;
 use crate::sys::mounts::{Change, Reach, change};
 use crate::text::cut;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 static HIDE: Operation = Operation { on: Object::Target, ..Operation::new(rare!("hide")) };
@@ -92,7 +93,7 @@ pub fn hide(places: &Places<'_>, paths: &[&CStr]) -> Result<(), Fault> {
 /// Whether there was something.
 fn hide_one(places: &Places<'_>, path: &CStr, covers: &mut Covers) -> Result<bool, Errno> {
     let Some(place) = places.open(path)? else { return Ok(false) };
-    let is_folder = mount_point_for(&place) == MountPoint::Directory;
+    let is_folder = mount_point_for(place.as_fd()) == MountPoint::Directory;
     let cover = if is_folder { &mut covers.empty } else { &mut covers.null };
     match cover {
         Some(cover) => bind_one(cover, &place)?,
@@ -112,13 +113,13 @@ fn hide_one(places: &Places<'_>, path: &CStr, covers: &mut Covers) -> Result<boo
 /// Those of open(2) and of mounting. That there is nothing to protect is none.
 pub fn protect(places: &Places<'_>, path: &CStr) -> Result<(), Fault> {
     let Some(place) = places.open(path).doing(&PROTECT)? else { return Ok(()) };
-    let made = clone_tree(&place, Reach::Tree).and_then(|tree| {
+    let made = clone_tree(place.as_fd(), Reach::Tree).and_then(|tree| {
         change(tree.as_fd(), Reach::Tree, Change::READ_ONLY)?;
         attach(&tree, &place)
     });
     match made {
         Err(Errno::NOSYS) => bind_by_names(&place, &place)
-            .and_then(|()| remount_read_only(&places.open(path)?.ok_or(Errno::NOENT)?)),
+            .and_then(|()| remount_read_only(places.open(path)?.ok_or(Errno::NOENT)?.as_fd())),
         answer => answer,
     }
     .doing(&PROTECT)

@@ -4,9 +4,10 @@
 
 use super::inside::MountPoint;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -104,11 +105,11 @@ pub fn propagate_root(kind: MountPropagationFlags) -> Result<(), Fault> {
     mount_change(c"/", kind).doing(&PROPAGATE)
 }
 
-pub(super) fn same_kind(from: &OwnedFd, onto: &OwnedFd) -> bool {
+pub(super) fn same_kind(from: BorrowedFd<'_>, onto: BorrowedFd<'_>) -> bool {
     mount_point_for(from) == mount_point_for(onto)
 }
 
-pub(super) fn mount_point_for(source: &OwnedFd) -> MountPoint {
+pub(super) fn mount_point_for(source: BorrowedFd<'_>) -> MountPoint {
     match fstat(source).map(|status| FileType::from_raw_mode(status.st_mode)) {
         Ok(FileType::Directory) => MountPoint::Directory,
         _ => MountPoint::File,
@@ -116,7 +117,7 @@ pub(super) fn mount_point_for(source: &OwnedFd) -> MountPoint {
 }
 
 /// A copy of the mount at `place`, or of all at and below it, not yet attached anywhere.
-pub(super) fn clone_tree(place: impl AsFd, reach: Reach) -> Result<OwnedFd, Errno> {
+pub(super) fn clone_tree(place: BorrowedFd<'_>, reach: Reach) -> Result<OwnedFd, Errno> {
     let recursive = match reach {
         Reach::Mount => OpenTreeFlags::empty(),
         Reach::Tree => OpenTreeFlags::AT_RECURSIVE,
@@ -130,36 +131,36 @@ pub(super) fn clone_tree(place: impl AsFd, reach: Reach) -> Result<OwnedFd, Errn
 /// Attaches a mount that has no place yet.
 pub(super) fn attach(mount: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(mount, c"", onto, c"", flags)
+    move_mount(mount.as_fd(), c"", onto.as_fd(), c"", flags)
 }
 
 /// Attaches it to a name in a folder that nobody else has.
 pub(super) fn attach_at(mount: &OwnedFd, folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-    move_mount(mount, c"", folder, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    move_mount(mount.as_fd(), c"", folder, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// Makes one mount read-only by mount(2), which sets all flags of the mount at once.
-pub(super) fn remount_read_only(mount: impl AsFd) -> Result<(), Errno> {
-    remount_with(mount, MountFlags::RDONLY)
+pub(super) fn remount_read_only(mount: impl rustix::fd::AsFd) -> Result<(), Errno> {
+    remount_with(mount.as_fd(), MountFlags::RDONLY)
 }
 
 /// Adds flags to those of one mount by mount(2).
-pub(super) fn remount_with(mount: impl AsFd, added: MountFlags) -> Result<(), Errno> {
+pub(super) fn remount_with(mount: BorrowedFd<'_>, added: MountFlags) -> Result<(), Errno> {
     remount_changed(mount, added, MountFlags::empty())
 }
 
 /// Adds flags to those of one mount, and takes others away.
 pub(super) fn remount_changed(
-    mount: impl AsFd,
+    mount: BorrowedFd<'_>,
     added: MountFlags,
     removed: MountFlags,
 ) -> Result<(), Errno> {
-    remount_by_name(DescriptorPath::of(&mount).as_c_str()?, &mount, added, removed)
+    remount_by_name(DescriptorPath::of(mount).as_c_str()?, mount, added, removed)
 }
 
 fn remount_by_name(
     name: &CStr,
-    mount: impl AsFd,
+    mount: BorrowedFd<'_>,
     added: MountFlags,
     removed: MountFlags,
 ) -> Result<(), Errno> {
@@ -172,7 +173,7 @@ fn remount_by_name(
         (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
         (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
     ];
-    let present = fstatvfs(&mount)?.f_flag;
+    let present = fstatvfs(mount)?.f_flag;
     let kept = KEPT.iter().filter(|(present_flag, _)| present.contains(*present_flag));
     let flags = kept.fold(MountFlags::empty(), |flags, (_, flag)| flags | *flag);
     let flags = MountFlags::BIND | flags.difference(removed) | added;
@@ -187,14 +188,16 @@ fn remount_by_name(
 pub fn protect_root() -> Result<(), Errno> {
     let root = openat(CWD, c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     match change(root.as_fd(), Reach::Mount, Change::READ_ONLY) {
-        Err(Errno::NOSYS) => remount_by_name(c"/", &root, MountFlags::RDONLY, MountFlags::empty()),
+        Err(Errno::NOSYS) => {
+            remount_by_name(c"/", root.as_fd(), MountFlags::RDONLY, MountFlags::empty())
+        }
         answer => answer,
     }
 }
 
 /// Shows one open file at the place of another.
 pub(super) fn bind_one(from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
-    match clone_tree(from, Reach::Mount).and_then(|tree| attach(&tree, onto)) {
+    match clone_tree(from.as_fd(), Reach::Mount).and_then(|tree| attach(&tree, onto)) {
         Err(Errno::NOSYS) => bind_by_names(from, onto),
         answer => answer,
     }
@@ -202,7 +205,10 @@ pub(super) fn bind_one(from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
 
 /// The way of older kernels, by the names of open files in /proc.
 pub(super) fn bind_by_names(from: &OwnedFd, onto: &OwnedFd) -> Result<(), Errno> {
-    mount_bind(DescriptorPath::of(from).as_c_str()?, DescriptorPath::of(onto).as_c_str()?)
+    mount_bind(
+        DescriptorPath::of(from.as_fd()).as_c_str()?,
+        DescriptorPath::of(onto.as_fd()).as_c_str()?,
+    )
 }
 
 /// Enough for what is named in /proc/self/fd.
@@ -272,9 +278,9 @@ fn put(bytes: &mut [u8], start: usize, part: &[u8]) -> usize {
 pub(super) struct DescriptorPath(Name);
 
 impl DescriptorPath {
-    pub fn of(file: impl AsFd) -> Self {
+    pub fn of(file: BorrowedFd<'_>) -> Self {
         let mut name = Name::new();
-        name.push(b"/proc/self/fd/").push_number(file.as_fd().as_raw_fd().unsigned_abs());
+        name.push(b"/proc/self/fd/").push_number(file.as_raw_fd().unsigned_abs());
         Self(name)
     }
 

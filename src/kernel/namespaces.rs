@@ -2,9 +2,9 @@
 
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::identity::write_file;
+use crate::sys::descriptors::AsFd;
 use crate::sys::namespaces::{Namespaces, enter, unshare};
 use core::ffi::CStr;
-use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::system::{setdomainname, sethostname};

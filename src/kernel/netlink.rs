@@ -1,6 +1,7 @@
 //! Messages to the kernel about interfaces, addresses and routes, and its answers; rtnetlink(7).
 //! Nothing is allocated: a message is short, and is written where it is sent from.
 
+use crate::sys::descriptors::AsFd;
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -146,11 +147,11 @@ impl Socket {
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Errno> {
         self.sequence += 1;
-        send(&self.file, message.finish(self.sequence)?, SendFlags::empty())?;
+        send(self.file.as_fd(), message.finish(self.sequence)?, SendFlags::empty())?;
         loop {
             let mut answer = [0; LIST_BYTES];
             let (_, length) =
-                retry_on_intr(|| recv(&self.file, &mut answer[..], RecvFlags::TRUNC))?;
+                retry_on_intr(|| recv(self.file.as_fd(), &mut answer[..], RecvFlags::TRUNC))?;
             let mut rest = answer.get(..length).ok_or(Errno::MSGSIZE)?;
             while let Some((message, behind)) = split_first(rest, word(rest, 0) as usize) {
                 rest = behind;
@@ -168,12 +169,12 @@ impl Socket {
     fn ask(&mut self, message: &mut Message) -> Result<Option<u32>, Errno> {
         self.sequence += 1;
         let bytes = message.finish(self.sequence)?;
-        send(&self.file, bytes, SendFlags::empty())?;
+        send(self.file.as_fd(), bytes, SendFlags::empty())?;
         let mut found = None;
         loop {
             let mut answer = [0; ANSWER_BYTES];
             let (length, _) =
-                retry_on_intr(|| recv(&self.file, &mut answer[..], RecvFlags::empty()))?;
+                retry_on_intr(|| recv(self.file.as_fd(), &mut answer[..], RecvFlags::empty()))?;
             let answer = answer.get(..length.min(ANSWER_BYTES)).unwrap_or_default();
             if word(answer, 8) != self.sequence {
                 continue;

@@ -4,7 +4,7 @@ use super::netlink::{Message, Socket};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use core::ffi::CStr;
 use core::net::IpAddr;
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
 /// A kind of interface.
@@ -159,7 +159,7 @@ pub fn create_link(
     kind: LinkKind,
     parent: &CStr,
     here: &CStr,
-    namespace: &OwnedFd,
+    namespace: BorrowedFd<'_>,
 ) -> Result<(), Fault> {
     let mut socket = Socket::open().doing(&CREATE)?;
     let parent = index_of(&mut socket, parent.to_bytes_with_nul()).doing(&FIND)?;

@@ -6,8 +6,9 @@ use super::entry::{Node, NodeKind};
 use super::inside::{self, MountPoint};
 use super::mounts::Name;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{
     Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, accessat, chownat, fstat, makedev,
     mknodat, openat, symlinkat, unlinkat,
@@ -40,7 +41,7 @@ pub fn make(root: BorrowedFd<'_>, node: &Node<'_>) -> Result<(), Fault> {
         let mut space = Name::<PATH_BYTES>::new();
         let parent = space.push(b"/").push(parent).as_c_str()?;
         let folder = inside::open_or_make(root, parent, MountPoint::Directory)?;
-        make_in(&folder, name, node)
+        make_in(folder.as_fd(), name, node)
     });
     made.doing(&MAKE)
 }
@@ -59,10 +60,10 @@ pub fn make_defaults(root: BorrowedFd<'_>, nodes: &[Node<'_>]) -> Result<(), Fau
         }
         let kind = NodeKind::Character(*major, *minor);
         let node = Node { path, kind, mode: 0o666, user: 0, group: 0 };
-        make_in(&folder, name, &node).doing(&SHOW_DEVICE)?;
+        make_in(folder.as_fd(), name, &node).doing(&SHOW_DEVICE)?;
     }
     for (target, name) in LINKS {
-        link(&folder, target, name).doing(&LINK)?;
+        link(folder.as_fd(), target, name).doing(&LINK)?;
     }
     Ok(())
 }
@@ -76,7 +77,7 @@ fn split(path: &CStr) -> Result<(&[u8], &CStr), Errno> {
     Ok((parent, name.map_err(|_| Errno::INVAL)?))
 }
 
-fn make_in(folder: &OwnedFd, name: &CStr, node: &Node<'_>) -> Result<(), Errno> {
+fn make_in(folder: BorrowedFd<'_>, name: &CStr, node: &Node<'_>) -> Result<(), Errno> {
     let (kind, number) = match node.kind {
         NodeKind::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
         NodeKind::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
@@ -87,35 +88,34 @@ fn make_in(folder: &OwnedFd, name: &CStr, node: &Node<'_>) -> Result<(), Errno> 
     let made = mknodat(folder, name, kind, Mode::from_raw_mode(node.mode & 0o7777), number);
     umask(callers);
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let is_there = || is(openat(folder, name, flags, Mode::empty())?.as_fd(), kind, number);
     match made {
         Ok(()) if (node.user, node.group) == (0, 0) => return Ok(()),
         Ok(()) => {
             let (user, group) = (Uid::from_raw(node.user), Gid::from_raw(node.group));
             return chownat(folder, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW);
         }
-        Err(Errno::EXIST) if is(&openat(folder, name, flags, Mode::empty())?, kind, number)? => {
-            return Ok(());
-        }
+        Err(Errno::EXIST) if is_there()? => return Ok(()),
         // What stands there is covered, whatever it is.
         Err(Errno::EXIST | Errno::PERM) if kind != FileType::Fifo => {}
         made => return made,
     }
     let hosts = openat(CWD, node.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    if !is(&hosts, kind, number)? {
+    if !is(hosts.as_fd(), kind, number)? {
         return Err(Errno::NODEV);
     }
     mount_on_file(folder, name, &hosts)
 }
 
 /// Whether an open file is the device of this kind, with this number.
-fn is(file: &OwnedFd, kind: FileType, number: u64) -> Result<bool, Errno> {
+fn is(file: BorrowedFd<'_>, kind: FileType, number: u64) -> Result<bool, Errno> {
     let found = fstat(file)?;
     let is_pipe = kind == FileType::Fifo;
     Ok(FileType::from_raw_mode(found.st_mode) == kind && (is_pipe || found.st_rdev == number))
 }
 
 /// A name that is taken stays, but for that of the terminals' source, which is the container's own.
-fn link(folder: &OwnedFd, target: &CStr, name: &CStr) -> Result<(), Errno> {
+fn link(folder: BorrowedFd<'_>, target: &CStr, name: &CStr) -> Result<(), Errno> {
     if name == c"core" && accessat(CWD, target, Access::EXISTS, AtFlags::empty()).is_err() {
         return Ok(());
     }

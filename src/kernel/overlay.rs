@@ -6,9 +6,10 @@ use super::mounts::{DescriptorPath, Name, attach};
 use super::root::{OPEN, open_directory};
 use super::settings::read_file;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::text::parts;
 use core::ffi::CStr;
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -70,23 +71,23 @@ pub fn prepare(
     let (upper, work, onto);
     if let Some(kept) = kept {
         let kept = open_directory(kept).doing(&OPEN)?;
-        upper = open_folder(&kept, c"upper").doing(&OVERLAY)?;
-        work = open_folder(&kept, c"work").doing(&OVERLAY)?;
-        onto = open_folder(topmost, c".").doing(&OVERLAY)?;
+        upper = open_folder(kept.as_fd(), c"upper").doing(&OVERLAY)?;
+        work = open_folder(kept.as_fd(), c"work").doing(&OVERLAY)?;
+        onto = open_folder(topmost.as_fd(), c".").doing(&OVERLAY)?;
     } else {
         // The upper layer has to be mounted somewhere in this namespace: on the directory itself,
         // which the open descriptor still leads to.
         onto = filesystem::make(&UPPER).doing(&MEMORY)?;
         attach(&onto, topmost).doing(&MEMORY)?;
-        upper = make_upper(&onto, topmost).doing(&OVERLAY)?;
-        work = make_folder(&onto, c"work").doing(&OVERLAY)?;
+        upper = make_upper(onto.as_fd(), topmost.as_fd()).doing(&OVERLAY)?;
+        work = make_folder(onto.as_fd(), c"work").doing(&OVERLAY)?;
     }
     let wanted = Overlay { lower: joined(&layers), upper, work, privileged, attributes };
     let mounted = if wanted.lower.len() < SETTING_BYTES {
         wanted.mount().and_then(|overlay| attach(&overlay, &onto).map(|()| overlay))
     } else {
         let top = lower.first().copied().unwrap_or_default();
-        wanted.mount_by_path(&onto).and_then(|()| open_directory(top))
+        wanted.mount_by_path(onto.as_fd()).and_then(|()| open_directory(top))
     };
     mounted.doing(&OVERLAY)
 }
@@ -109,15 +110,15 @@ pub fn over(
     let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let below = joined(&layers);
     if below.len() < SETTING_BYTES {
-        fsconfig_set_string(&wanted, c"lowerdir", below.as_c_str()?)?;
+        fsconfig_set_string(wanted.as_fd(), c"lowerdir", below.as_c_str()?)?;
     } else {
         // One after the other, from Linux 6.8 on.
         for layer in layers.iter().flatten() {
-            let layer = DescriptorPath::of(layer);
-            fsconfig_set_string(&wanted, c"lowerdir+", layer.as_c_str()?)?;
+            let layer = DescriptorPath::of(layer.as_fd());
+            fsconfig_set_string(wanted.as_fd(), c"lowerdir+", layer.as_c_str()?)?;
         }
     }
-    make(&wanted, &upper, &work, privileged, MountAttrFlags::empty())
+    make(wanted.as_fd(), upper.as_fd(), work.as_fd(), privileged, MountAttrFlags::empty())
 }
 
 /// Whether this kernel has overlays for who makes them; None if that has to be tried. Without root
@@ -170,16 +171,17 @@ struct Overlay {
 impl Overlay {
     fn mount(&self) -> Result<OwnedFd, Errno> {
         let wanted = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(&wanted, c"lowerdir", self.lower.as_c_str()?)?;
-        make(&wanted, &self.upper, &self.work, self.privileged, self.attributes)
+        fsconfig_set_string(wanted.as_fd(), c"lowerdir", self.lower.as_c_str()?)?;
+        let (upper, work) = (self.upper.as_fd(), self.work.as_fd());
+        make(wanted.as_fd(), upper, work, self.privileged, self.attributes)
     }
 
     /// The way for many layers.
-    fn mount_by_path(&self, onto: &OwnedFd) -> Result<(), Errno> {
+    fn mount_by_path(&self, onto: BorrowedFd<'_>) -> Result<(), Errno> {
         let mut settings = Name::<SETTINGS_BYTES>::new();
         settings.push(b"lowerdir=").push(self.lower.bytes());
-        settings.push(b",upperdir=").push(DescriptorPath::of(&self.upper).bytes());
-        settings.push(b",workdir=").push(DescriptorPath::of(&self.work).bytes());
+        settings.push(b",upperdir=").push(DescriptorPath::of(self.upper.as_fd()).bytes());
+        settings.push(b",workdir=").push(DescriptorPath::of(self.work.as_fd()).bytes());
         settings.push(if self.privileged { b"" } else { b",userxattr" });
         let (place, flags) = (DescriptorPath::of(onto), as_flags(self.attributes));
         mount(c"overlay", place.as_c_str()?, c"overlay", flags, settings.as_c_str()?)
@@ -188,9 +190,9 @@ impl Overlay {
 
 /// Makes the overlay whose lower layers are set.
 fn make(
-    wanted: &OwnedFd,
-    upper: &OwnedFd,
-    work: &OwnedFd,
+    wanted: BorrowedFd<'_>,
+    upper: BorrowedFd<'_>,
+    work: BorrowedFd<'_>,
     privileged: bool,
     attributes: MountAttrFlags,
 ) -> Result<OwnedFd, Errno> {
@@ -210,13 +212,13 @@ fn joined(layers: &[Option<OwnedFd>]) -> Name<SETTINGS_BYTES> {
     for layer in layers.iter().flatten() {
         below
             .push(if below.len() == 0 { b"" } else { b":" })
-            .push(DescriptorPath::of(layer).bytes());
+            .push(DescriptorPath::of(layer.as_fd()).bytes());
     }
     below
 }
 
 /// The root of the overlay has the attributes of its upper layer: those of the topmost directory.
-fn make_upper(memory: &OwnedFd, topmost: &OwnedFd) -> Result<OwnedFd, Errno> {
+fn make_upper(memory: BorrowedFd<'_>, topmost: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let upper = make_folder(memory, c"upper")?;
     let found = fstat(topmost)?;
     if (found.st_uid, found.st_gid) != (0, 0) {
@@ -228,11 +230,11 @@ fn make_upper(memory: &OwnedFd, topmost: &OwnedFd) -> Result<OwnedFd, Errno> {
     Ok(upper)
 }
 
-fn make_folder(memory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+fn make_folder(memory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     mkdirat(memory, name, Mode::from_raw_mode(0o755))?;
     open_folder(memory, name)
 }
 
-fn open_folder(folder: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     openat(folder, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

@@ -1,9 +1,10 @@
 //! Giving the files of a volume to the container's user, as Podman's option `U` does.
 
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawDir, Uid, chownat, openat, statat};
 use rustix::io::Errno;
 
@@ -30,7 +31,9 @@ pub fn give(path: &CStr, user: u32, group: u32) -> Result<(), Fault> {
     let given = chownat(CWD, path, Some(owner.0), Some(owner.1), AtFlags::empty())
         .and_then(|()| statat(CWD, path, AtFlags::empty()));
     let result = given.and_then(|found| match FileType::from_raw_mode(found.st_mode) {
-        FileType::Directory => give_all_in(&open(CWD, path, OFlags::empty())?, owner, DEPTH_MAX),
+        FileType::Directory => {
+            give_all_in(open(CWD, path, OFlags::empty())?.as_fd(), owner, DEPTH_MAX)
+        }
         _ => Ok(()),
     });
     result.doing(&CHANGE)
@@ -41,7 +44,7 @@ fn open(folder: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Er
     openat(folder, name, flags, Mode::empty())
 }
 
-fn give_all_in(folder: &OwnedFd, owner: (Uid, Gid), depth: u32) -> Result<(), Errno> {
+fn give_all_in(folder: BorrowedFd<'_>, owner: (Uid, Gid), depth: u32) -> Result<(), Errno> {
     let depth = depth.checked_sub(1).ok_or(Errno::LOOP)?;
     let mut space = [MaybeUninit::uninit(); 2048];
     let mut entries = RawDir::new(folder, &mut space);
@@ -53,8 +56,8 @@ fn give_all_in(folder: &OwnedFd, owner: (Uid, Gid), depth: u32) -> Result<(), Er
         }
         chownat(folder, name, Some(owner.0), Some(owner.1), AtFlags::SYMLINK_NOFOLLOW)?;
         // Not what it was when it was listed, but what it is when it is opened.
-        match open(folder.as_fd(), name, OFlags::NOFOLLOW) {
-            Ok(inner) => give_all_in(&inner, owner, depth)?,
+        match open(folder, name, OFlags::NOFOLLOW) {
+            Ok(inner) => give_all_in(inner.as_fd(), owner, depth)?,
             Err(Errno::NOTDIR | Errno::LOOP) => {}
             Err(errno) => return Err(errno),
         }

@@ -4,9 +4,10 @@
 use super::filesystem::{self, FileSystem};
 use super::mounts::{attach, remount_read_only};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
@@ -52,14 +53,14 @@ pub fn prepare(pieces: &[Piece<'_>], attributes: MountAttrFlags) -> Result<Owned
     let place = openat(CWD, c"/", flags, Mode::empty()).doing(&MEMORY)?;
     attach(&root, &place).doing(&MEMORY)?;
     for piece in pieces {
-        put(&root, piece).doing(&FILL)?;
+        put(root.as_fd(), piece).doing(&FILL)?;
     }
-    protect(&root, pieces).doing(&PROTECT)?;
+    protect(root.as_fd(), pieces).doing(&PROTECT)?;
     Ok(root)
 }
 
 /// Nobody else sees the root yet, and none of the folders is a link: names are enough.
-fn put(root: &OwnedFd, piece: &Piece<'_>) -> Result<(), Errno> {
+fn put(root: BorrowedFd<'_>, piece: &Piece<'_>) -> Result<(), Errno> {
     match piece {
         Piece::Folder(path) => mkdirat(root, relative(path), Mode::from_raw_mode(0o755)),
         Piece::Link(path, target) => symlinkat(*target, root, relative(path)),
@@ -68,21 +69,22 @@ fn put(root: &OwnedFd, piece: &Piece<'_>) -> Result<(), Errno> {
             drop(openat(root, relative(path), flags, Mode::from_raw_mode(0o644))?);
             let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
             let tree = open_tree(CWD, *path, flags | OpenTreeFlags::AT_SYMLINK_NOFOLLOW)?;
-            move_mount(tree, c"", root, relative(path), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+            move_mount(tree.as_fd(), c"", root, relative(path), flags)
         }
     }
 }
 
 /// All files at once, and then the memory itself not; before Linux 5.12 one by one.
-fn protect(root: &OwnedFd, pieces: &[Piece<'_>]) -> Result<(), Errno> {
-    match change(root.as_fd(), Reach::Tree, Change::READ_ONLY) {
+fn protect(root: BorrowedFd<'_>, pieces: &[Piece<'_>]) -> Result<(), Errno> {
+    match change(root, Reach::Tree, Change::READ_ONLY) {
         Err(Errno::NOSYS) => pieces.iter().try_for_each(|piece| {
             let Piece::File(path) = piece else { return Ok(()) };
             let flags = OFlags::PATH | OFlags::CLOEXEC;
-            remount_read_only(openat(root, relative(path), flags, Mode::empty())?)
+            remount_read_only(openat(root, relative(path), flags, Mode::empty())?.as_fd())
         }),
         Err(errno) => Err(errno),
-        Ok(()) => change(root.as_fd(), Reach::Mount, Change::WRITABLE),
+        Ok(()) => change(root, Reach::Mount, Change::WRITABLE),
     }
 }
 

@@ -5,8 +5,9 @@ use super::filesystem::{self, FileSystem};
 use super::inside;
 use super::mounts::Name;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, StatxFlags, fstat, fstatfs, openat,
     openat2, statx,
@@ -46,7 +47,8 @@ fn open_present() -> Result<OwnedFd, Errno> {
     const ROOT: u64 = 1;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let proc = openat(CWD, c"/proc", flags, Mode::empty())?;
-    let is_whole = fstatfs(&proc)?.f_type == PROC_SUPER_MAGIC && fstat(&proc)?.st_ino == ROOT;
+    let is_whole =
+        fstatfs(proc.as_fd())?.f_type == PROC_SUPER_MAGIC && fstat(proc.as_fd())?.st_ino == ROOT;
     if is_whole { Ok(proc) } else { Err(Errno::XDEV) }
 }
 
@@ -58,7 +60,7 @@ fn open_present() -> Result<OwnedFd, Errno> {
 /// open(2), write(2); `EXDEV`: something is mounted over it, or the path leads out of the folder.
 pub fn write(folder: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Result<(), Errno> {
     let file = open_below(folder, path, OFlags::WRONLY)?;
-    match rustix::io::write(file, value)? {
+    match rustix::io::write(file.as_fd(), value)? {
         count if count == value.len() => Ok(()),
         _ => Err(Errno::IO),
     }
@@ -93,7 +95,7 @@ fn open_and_check(folder: BorrowedFd<'_>, path: &CStr, flags: OFlags) -> Result<
     let (mut before, mut last) = (Name::<256>::new(), Name::<256>::new());
     let way = inside::open(folder, before.push(way).as_c_str()?)?;
     let name = last.push(name).as_c_str()?;
-    let file = openat(&way, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+    let file = openat(way.as_fd(), name, flags | OFlags::NOFOLLOW, Mode::empty())?;
     if mount_of(folder)? == mount_of(file.as_fd())? { Ok(file) } else { Err(Errno::XDEV) }
 }
 

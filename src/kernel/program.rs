@@ -3,10 +3,11 @@
 
 use crate::error::{Why, status};
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::text::read_start;
 use core::ffi::CStr;
 use elf::abi::{ELFMAGIC, EM_386, EM_AARCH64, EM_ARM, EM_PPC64, EM_RISCV, EM_X86_64, PT_INTERP};
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags, openat, statat, statvfs,
 };
@@ -183,7 +184,7 @@ fn interpreter<'a>(file: &OwnedFd, name: &'a mut [u8]) -> Option<(Needed, &'a CS
     if let Some(line) = head.strip_prefix(b"#!") {
         return Some((Needed::Interpreter, script_interpreter(line, name)?));
     }
-    Some((Needed::ElfInterpreter, elf_interpreter(file, head, name)?))
+    Some((Needed::ElfInterpreter, elf_interpreter(file.as_fd(), head, name)?))
 }
 
 /// The first word behind `#!`; execve(2), "Interpreter scripts".
@@ -230,7 +231,7 @@ fn machine(head: &[u8]) -> Option<u16> {
 }
 
 /// Copies the name in the first segment of type `PT_INTERP`.
-fn elf_interpreter<'a>(file: &OwnedFd, head: &[u8], name: &'a mut [u8]) -> Option<&'a CStr> {
+fn elf_interpreter<'a>(file: BorrowedFd<'_>, head: &[u8], name: &'a mut [u8]) -> Option<&'a CStr> {
     machine(head)?;
     let mut place = number_at(head, offset::PROGRAM_HEADERS, 8);
     let count = number_at(head, offset::PROGRAM_HEADER_COUNT, 2).min(PROGRAM_HEADERS_MAX);

@@ -4,10 +4,11 @@
 use super::mounts::Name;
 use super::settings::read_file;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::text::{parts, read_start};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -81,18 +82,19 @@ fn mount_point(mounts: &[u8]) -> Option<&[u8]> {
 ///
 /// mkdir(2), open(2), write(2); `EEXIST` for a group with other schemata.
 pub fn join(root: &OwnedFd, group: &Group<'_>, process: Pid) -> Result<bool, Fault> {
-    let made = !group.is_present && make(root, group.name).doing(&JOIN)?;
-    let folder = openat(root, group.name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).doing(&JOIN)?;
-    let shared =
-        if made { share(&folder, group.schemata) } else { compare(&folder, group.schemata) };
-    let joined = shared.doing(&SHARE).and_then(|()| enter(&folder, group, process).doing(&JOIN));
+    let made = !group.is_present && make(root.as_fd(), group.name).doing(&JOIN)?;
+    let folder =
+        openat(root.as_fd(), group.name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).doing(&JOIN)?;
+    let folder = folder.as_fd();
+    let shared = if made { share(folder, group.schemata) } else { compare(folder, group.schemata) };
+    let joined = shared.doing(&SHARE).and_then(|()| enter(folder, group, process).doing(&JOIN));
     if joined.is_err() {
         leave(root, group, made);
     }
     joined.map(|()| made)
 }
 
-fn make(folder: impl AsFd, name: &CStr) -> Result<bool, Errno> {
+fn make(folder: BorrowedFd<'_>, name: &CStr) -> Result<bool, Errno> {
     if matches!(name.to_bytes(), b"" | b"." | b"..") || name.to_bytes().contains(&b'/') {
         return Err(Errno::INVAL);
     }
@@ -102,7 +104,7 @@ fn make(folder: impl AsFd, name: &CStr) -> Result<bool, Errno> {
     }
 }
 
-fn share(folder: &OwnedFd, schemata: &[&CStr]) -> Result<(), Errno> {
+fn share(folder: BorrowedFd<'_>, schemata: &[&CStr]) -> Result<(), Errno> {
     let mut lines = Vec::new();
     for line in schemata {
         lines.extend_from_slice(line.to_bytes());
@@ -117,12 +119,13 @@ fn share(folder: &OwnedFd, schemata: &[&CStr]) -> Result<(), Errno> {
 ///
 /// open(2): `ENOENT` if it is not there; write(2): `EINVAL`.
 pub fn change(root: &OwnedFd, name: &CStr, schemata: &[&CStr]) -> Result<(), Fault> {
-    let folder = openat(root, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).doing(&SHARE)?;
-    share(&folder, schemata).doing(&SHARE)
+    let folder =
+        openat(root.as_fd(), name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).doing(&SHARE)?;
+    share(folder.as_fd(), schemata).doing(&SHARE)
 }
 
 /// Others are in the group already; it stays as it is.
-fn compare(folder: &OwnedFd, schemata: &[&CStr]) -> Result<(), Errno> {
+fn compare(folder: BorrowedFd<'_>, schemata: &[&CStr]) -> Result<(), Errno> {
     let mut buffer = [0; 4096];
     let file = openat(folder, c"schemata", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let present = read_start(&file, &mut buffer)?;
@@ -135,33 +138,33 @@ fn compare(folder: &OwnedFd, schemata: &[&CStr]) -> Result<(), Errno> {
     Ok(())
 }
 
-fn enter(folder: &OwnedFd, group: &Group<'_>, process: Pid) -> Result<(), Errno> {
+fn enter(folder: BorrowedFd<'_>, group: &Group<'_>, process: Pid) -> Result<(), Errno> {
     let mut number: Name = Name::new();
     number.push_number(process.as_raw_nonzero().get().unsigned_abs());
     write(folder, c"tasks", number.bytes())?;
     let Some(name) = group.monitored else { return Ok(()) };
     let counted = openat(folder, c"mon_groups", FOLDER, Mode::empty())?;
-    make(&counted, name)?;
-    let counted = openat(&counted, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
-    write(&counted, c"tasks", number.bytes())
+    make(counted.as_fd(), name)?;
+    let counted = openat(counted.as_fd(), name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+    write(counted.as_fd(), c"tasks", number.bytes())
 }
 
-fn write(folder: &OwnedFd, name: &CStr, value: &[u8]) -> Result<(), Errno> {
+fn write(folder: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> Result<(), Errno> {
     let file = openat(folder, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::io::write(file, value).map(drop)
+    rustix::io::write(file.as_fd(), value).map(drop)
 }
 
 /// Removes what [`join`] has made, as far as it is still there.
 pub fn leave(root: &OwnedFd, group: &Group<'_>, made: bool) {
     if let Some(name) = group.monitored {
-        let counted = openat(root, group.name, FOLDER | OFlags::NOFOLLOW, Mode::empty())
-            .and_then(|folder| openat(folder, c"mon_groups", FOLDER, Mode::empty()));
+        let counted = openat(root.as_fd(), group.name, FOLDER | OFlags::NOFOLLOW, Mode::empty())
+            .and_then(|folder| openat(folder.as_fd(), c"mon_groups", FOLDER, Mode::empty()));
         if let Ok(counted) = counted {
-            let _ = unlinkat(counted, name, AtFlags::REMOVEDIR);
+            let _ = unlinkat(counted.as_fd(), name, AtFlags::REMOVEDIR);
         }
     }
     if made {
-        let _ = unlinkat(root, group.name, AtFlags::REMOVEDIR);
+        let _ = unlinkat(root.as_fd(), group.name, AtFlags::REMOVEDIR);
     }
 }
 

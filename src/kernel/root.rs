@@ -3,9 +3,10 @@
 use super::filesystem::as_flags;
 use super::mounts::{Access, attach, clone_tree, remount_read_only, remount_with};
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -73,9 +74,9 @@ fn clone_onto_itself(
     access: Access,
     attributes: MountAttrFlags,
 ) -> Result<OwnedFd, Errno> {
-    let tree = clone_tree(place, Reach::Tree)?;
+    let tree = clone_tree(place.as_fd(), Reach::Tree)?;
     if access == Access::ReadOnly {
-        let writable = !fstatvfs(&tree)?.f_flag.contains(StatVfsMountFlags::RDONLY);
+        let writable = !fstatvfs(tree.as_fd())?.f_flag.contains(StatVfsMountFlags::RDONLY);
         let set = attributes | MountAttrFlags::MOUNT_ATTR_RDONLY;
         change(tree.as_fd(), Reach::Tree, Change { set, ..Change::NONE })?;
         if writable {
@@ -98,7 +99,7 @@ fn bind_by_path(directory: &CStr, access: Access, attributes: MountAttrFlags) ->
     if attributes.is_empty() {
         return Ok(());
     }
-    remount_with(&open_directory(directory)?, as_flags(attributes))
+    remount_with(open_directory(directory)?.as_fd(), as_flags(attributes))
 }
 
 /// Makes the topmost mount of the root read-only.
@@ -121,7 +122,7 @@ pub fn protect(root: BorrowedFd<'_>) -> Result<(), Fault> {
 ///
 /// `pivot_root(2)`, umount(2); on a host that runs from an initramfs mount(2) and chroot(2).
 pub fn enter(root: OwnedFd) -> Result<(), Fault> {
-    fchdir(&root).doing(&ENTER)?;
+    fchdir(root.as_fd()).doing(&ENTER)?;
     drop(root);
     match pivot_root(c".", c".") {
         // The old root now lies on top of the new one, at the same place.

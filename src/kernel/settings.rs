@@ -1,10 +1,11 @@
 //! The settings and limits of the host that can forbid a launch, with their current values, in the
 //! words of a hint.
 
+use crate::sys::descriptors::AsFd;
 use crate::text::{Text, cut, parts, read_start};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};

@@ -1,9 +1,10 @@
 //! Sockets that have a name; unix(7). A name that is too long for an address is reached by a descriptor.
 
 use super::mounts::DescriptorPath;
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{
@@ -19,7 +20,7 @@ use rustix::net::{
 pub fn connect_to(folder: BorrowedFd<'_>, name: &CStr, kind: SocketType) -> Result<OwnedFd, Errno> {
     let place = openat(folder, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let socket = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
-    connect(&socket, &SocketAddrUnix::new(DescriptorPath::of(&place).bytes())?)?;
+    connect(socket.as_fd(), &SocketAddrUnix::new(DescriptorPath::of(place.as_fd()).bytes())?)?;
     Ok(socket)
 }
 
@@ -42,8 +43,8 @@ pub fn listen(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
         socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let mut path: super::mounts::Name = super::mounts::Name::new();
     path.push(DescriptorPath::of(folder).bytes()).push(b"/").push(name.to_bytes());
-    bind(&socket, &SocketAddrUnix::new(path.as_c_str()?)?)?;
-    begin_listening(&socket, 1)?;
+    bind(socket.as_fd(), &SocketAddrUnix::new(path.as_c_str()?)?)?;
+    begin_listening(socket.as_fd(), 1)?;
     Ok(socket)
 }
 
@@ -52,7 +53,11 @@ pub fn listen(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// sendmsg(2).
-pub fn send_file(socket: BorrowedFd<'_>, words: &[u8], file: impl AsFd) -> Result<(), Errno> {
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    words: &[u8],
+    file: impl rustix::fd::AsFd,
+) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let files = [file.as_fd()];

@@ -5,9 +5,10 @@ use super::devices::mount_on_file;
 use super::inside::{self, MountPoint};
 use super::sockets::send_file;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::{standard_error, standard_input, standard_output};
 use linux_raw_sys::general::DEVPTS_SUPER_MAGIC;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Uid, fchown, fstat, fstatfs, makedev, openat};
 use rustix::io::Errno;
 use rustix::process::{ioctl_tiocsctty, setsid};
@@ -52,12 +53,12 @@ pub fn open(
         found = Some(find_terminals(root).doing(&OPEN)?);
     }
     let terminals = terminals.or(found.as_ref()).ok_or(Errno::BADF).doing(&OPEN)?;
-    let (ours, programs) = open_pair(terminals).doing(&OPEN)?;
+    let (ours, programs) = open_pair(terminals.as_fd()).doing(&OPEN)?;
     match console {
         None => show_as_console(root, &programs).doing(&CONSOLE)?,
         Some(console) => make_console(root, &programs, console).doing(&CONSOLE)?,
     }
-    take_over(&ours, &programs, launcher)
+    take_over(ours.as_fd(), programs.as_fd(), launcher)
 }
 
 /// The same for a process that joins a container: its console stays as it is.
@@ -69,35 +70,39 @@ pub fn open_joined(launcher: BorrowedFd<'_>, console: Console) -> Result<(), Fau
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, c"/", flags, Mode::empty()).doing(&OPEN)?;
     let terminals = find_terminals(root.as_fd()).doing(&OPEN)?;
-    let (ours, programs) = open_pair(&terminals).doing(&OPEN)?;
-    prepare(&programs, console).doing(&CONTROL)?;
-    take_over(&ours, &programs, launcher)
+    let (ours, programs) = open_pair(terminals.as_fd()).doing(&OPEN)?;
+    prepare(programs.as_fd(), console).doing(&CONTROL)?;
+    take_over(ours.as_fd(), programs.as_fd(), launcher)
 }
 
 /// Makes one end this process's, and sends the other.
-fn take_over(ours: &OwnedFd, programs: &OwnedFd, launcher: BorrowedFd<'_>) -> Result<(), Fault> {
+fn take_over(
+    ours: BorrowedFd<'_>,
+    programs: BorrowedFd<'_>,
+    launcher: BorrowedFd<'_>,
+) -> Result<(), Fault> {
     setsid().doing(&CONTROL)?;
     ioctl_tiocsctty(programs).doing(&CONTROL)?;
-    send_file(launcher, b"t", ours.as_fd()).doing(&SEND)?;
+    send_file(launcher, b"t", ours).doing(&SEND)?;
     dup2_stdin(programs).doing(&CONTROL)?;
     dup2_stdout(programs).doing(&CONTROL)?;
     dup2_stderr(programs).doing(&CONTROL)
 }
 
-fn open_pair(terminals: &OwnedFd) -> Result<(OwnedFd, OwnedFd), Errno> {
+fn open_pair(terminals: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd), Errno> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let ours = openat(terminals, c"ptmx", flags, Mode::empty())?;
-    unlockpt(&ours)?;
+    unlockpt(ours.as_fd())?;
     // By the descriptor, not by a name that somebody could have put something under.
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let programs = ioctl_tiocgptpeer(&ours, flags)?;
+    let programs = ioctl_tiocgptpeer(ours.as_fd(), flags)?;
     Ok((ours, programs))
 }
 
 fn show_as_console(root: BorrowedFd<'_>, terminal: &OwnedFd) -> Result<(), Errno> {
     match inside::open(root, c"/dev") {
         Ok(folder) if inside::open(root, c"/dev/console").is_ok() => {
-            mount_on_file(&folder, c"console", terminal)
+            mount_on_file(folder.as_fd(), c"console", terminal)
         }
         _ => Ok(()),
     }
@@ -106,23 +111,27 @@ fn show_as_console(root: BorrowedFd<'_>, terminal: &OwnedFd) -> Result<(), Errno
 /// What the container has as /dev/pts, if that is what it seems to be; proc(5) has such lookalikes.
 fn find_terminals(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let found = inside::open(root, c"/dev/pts")?;
-    if fstatfs(&found)?.f_type == DEVPTS_SUPER_MAGIC.into() { Ok(found) } else { Err(Errno::BADF) }
+    if fstatfs(found.as_fd())?.f_type == DEVPTS_SUPER_MAGIC.into() {
+        Ok(found)
+    } else {
+        Err(Errno::BADF)
+    }
 }
 
 /// The terminal was opened by its other end, so it is one, whatever the container has made of the names.
 fn make_console(root: BorrowedFd<'_>, terminal: &OwnedFd, wanted: Console) -> Result<(), Errno> {
-    prepare(terminal, wanted)?;
+    prepare(terminal.as_fd(), wanted)?;
     let folder = inside::open_or_make(root, c"/dev", MountPoint::Directory)?;
-    mount_on_file(&folder, c"console", terminal)
+    mount_on_file(folder.as_fd(), c"console", terminal)
 }
 
 /// Its size and its owner.
-fn prepare(terminal: &OwnedFd, wanted: Console) -> Result<(), Errno> {
+fn prepare(terminal: BorrowedFd<'_>, wanted: Console) -> Result<(), Errno> {
     if let Some((rows, columns)) = wanted.size {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(terminal, size)?;
     }
-    give(terminal.as_fd(), wanted.user)
+    give(terminal, wanted.user)
 }
 
 /// Gives the standard streams to the user, so that the program can open them again by their names in

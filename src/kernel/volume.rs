@@ -7,9 +7,10 @@ use super::mounts::{
     same_kind,
 };
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::mounts::{Change, Reach, change};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_bind, mount_bind_recursive};
@@ -113,7 +114,7 @@ pub fn open_source(source: &CStr) -> Result<OwnedFd, Fault> {
 pub fn take(volume: &Volume<'_>, id_map: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Fault> {
     let source = open_source(volume.source)?;
     let wanted = Change { id_map, ..volume.change() };
-    let taken = clone_tree(&source, volume.reach()).and_then(|tree| {
+    let taken = clone_tree(source.as_fd(), volume.reach()).and_then(|tree| {
         if !wanted.is_none() {
             change(tree.as_fd(), Reach::Tree, wanted)?;
         }
@@ -128,7 +129,8 @@ pub fn take(volume: &Volume<'_>, id_map: Option<BorrowedFd<'_>>) -> Result<Owned
 ///
 /// Those of [`inside::open_or_make`] on the target, and of mounting.
 pub fn attach_taken(root: BorrowedFd<'_>, taken: &OwnedFd, target: &CStr) -> Result<(), Fault> {
-    let onto = inside::open_or_make(root, target, mount_point_for(taken)).doing(&MAKE_POINT)?;
+    let onto =
+        inside::open_or_make(root, target, mount_point_for(taken.as_fd())).doing(&MAKE_POINT)?;
     with_kinds(attach(taken, &onto), taken, &onto).doing(&ATTACH)
 }
 
@@ -139,7 +141,8 @@ pub fn attach_taken(root: BorrowedFd<'_>, taken: &OwnedFd, target: &CStr) -> Res
 /// Those of open(2) on the source, of [`inside::open_or_make`] on the target, and of mounting.
 pub fn mount_volume(root: BorrowedFd<'_>, volume: &Volume<'_>, target: &CStr) -> Result<(), Fault> {
     let from = open_source(volume.source)?;
-    let onto = inside::open_or_make(root, target, mount_point_for(&from)).doing(&MAKE_POINT)?;
+    let onto =
+        inside::open_or_make(root, target, mount_point_for(from.as_fd())).doing(&MAKE_POINT)?;
     match bind(&from, &onto, volume) {
         Err(Errno::NOSYS) => bind_by_path(root, &from, &onto, target, volume),
         answer => with_kinds(answer, &from, &onto),
@@ -171,7 +174,8 @@ pub fn mount_if_missing(root: BorrowedFd<'_>, path: &CStr) -> Result<(), Fault> 
 /// As for [`mount_volume`]; `ENODEV` for what is no device.
 pub fn mount_device(root: BorrowedFd<'_>, source: &CStr, target: &CStr) -> Result<(), Fault> {
     let from = open_source(source)?;
-    let kind = fstat(&from).doing(&NO_DEVICE).map(|status| FileType::from_raw_mode(status.st_mode));
+    let kind =
+        fstat(from.as_fd()).doing(&NO_DEVICE).map(|status| FileType::from_raw_mode(status.st_mode));
     if !matches!(kind?, FileType::CharacterDevice | FileType::BlockDevice) {
         return Err(Errno::NODEV).doing(&NO_DEVICE);
     }
@@ -191,13 +195,13 @@ pub(super) fn with_kinds(
     onto: &OwnedFd,
 ) -> Result<(), Errno> {
     match answer {
-        Err(Errno::INVAL) if !same_kind(from, onto) => Err(Errno::NOTDIR),
+        Err(Errno::INVAL) if !same_kind(from.as_fd(), onto.as_fd()) => Err(Errno::NOTDIR),
         answer => answer,
     }
 }
 
 fn bind(from: &OwnedFd, onto: &OwnedFd, volume: &Volume<'_>) -> Result<(), Errno> {
-    let tree = clone_tree(from, volume.reach())?;
+    let tree = clone_tree(from.as_fd(), volume.reach())?;
     let wanted = volume.change();
     if !wanted.is_none() {
         change(tree.as_fd(), Reach::Tree, wanted)?;
@@ -214,7 +218,7 @@ fn bind_by_path(
     target: &CStr,
     volume: &Volume<'_>,
 ) -> Result<(), Errno> {
-    let (source, place) = (DescriptorPath::of(from), DescriptorPath::of(onto));
+    let (source, place) = (DescriptorPath::of(from.as_fd()), DescriptorPath::of(onto.as_fd()));
     let attributes = volume.change().set;
     if volume.with_mounts_below && attributes.is_empty() {
         return mount_bind_recursive(source.as_c_str()?, place.as_c_str()?);
@@ -224,5 +228,5 @@ fn bind_by_path(
         return Ok(());
     }
     // `onto` is what the mount covers; the name leads to the mount itself now.
-    remount_with(&inside::open(root, target)?, as_flags(attributes))
+    remount_with(inside::open(root, target)?.as_fd(), as_flags(attributes))
 }

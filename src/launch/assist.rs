@@ -8,13 +8,14 @@ use crate::error::{Cure, Doing, Error, Fault, Object, Operation, Why, status};
 use crate::kernel::network::{self, LinkKind};
 use crate::kernel::program::exists;
 use crate::plan::{Assist, Plan};
+use crate::sys::descriptors::AsFd;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
 use crate::sys::signals::{Before, SignalSet, hold};
 use crate::text::{Text, parts, read_at};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, fstat, memfd_create, openat};
 use rustix::io::{Errno, write};
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -64,7 +65,7 @@ pub fn all<'a>(
             Assist::Pasta => pasta = Some(Pasta::connect(child, signals)?),
         }
     }
-    match write(ours, b"g") {
+    match write(ours.as_fd(), b"g") {
         // The child is gone; why, it has left behind.
         Err(Errno::PIPE) | Ok(_) => Ok(pasta),
         Err(errno) => Err(hints::explain(Fault { operation: &GO, errno }, b"", plan)),
@@ -80,7 +81,7 @@ fn connect(link: &Link<'_>, child: Pid) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let namespace =
         openat(CWD, name_of(child, "ns/net"), flags, Mode::empty()).doing(&OPEN_NETWORK)?;
-    network::create_link(link.kind, link.parent, here, &namespace)
+    network::create_link(link.kind, link.parent, here, namespace.as_fd())
 }
 
 fn cable_of(child: Pid) -> &'static CStr {
@@ -194,8 +195,8 @@ pub fn output(paths: &[&CStr], words: &[&CStr]) -> Result<Vec<u8>, Errno> {
     // Room for as much as is printed, so that nobody has to read meanwhile.
     let file = memfd_create(c"output", MemfdFlags::CLOEXEC)?;
     run_into(paths, words, signals, Some(file.as_fd()))?;
-    let mut printed = alloc::vec![0; fstat(&file)?.st_size as usize];
-    let length = read_at(&file, 0, &mut printed)?;
+    let mut printed = alloc::vec![0; fstat(file.as_fd())?.st_size as usize];
+    let length = read_at(file.as_fd(), 0, &mut printed)?;
     printed.truncate(length);
     Ok(printed)
 }

@@ -9,6 +9,7 @@ use crate::container::{environment, keep};
 use crate::error::{Doing, Error, Object, Operation, Why, status};
 use crate::kernel::mounts;
 use crate::kernel::sockets::connect_to;
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::close_all_but;
 use crate::sys::namespaces::{Namespaces, enter};
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
@@ -16,7 +17,7 @@ use crate::sys::signals::Before;
 use crate::text::{Text, cut, parts};
 use core::ffi::CStr;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, openat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -80,10 +81,10 @@ impl Criu<'_> {
             // Only so does the end of it mean that the runtime is gone.
             drop(ours.take());
             if let Some(channel) = theirs.take()
-                && answer(&channel) == Some(1)
+                && answer(channel.as_fd()) == Some(1)
             {
-                let failure = write_failure(self.become_it(&channel, prepare));
-                let _ = send(&channel, failure.as_bytes(), SendFlags::NOSIGNAL);
+                let failure = write_failure(self.become_it(channel.as_fd(), prepare));
+                let _ = send(channel.as_fd(), failure.as_bytes(), SendFlags::NOSIGNAL);
             }
             status::FAILED
         };
@@ -92,9 +93,9 @@ impl Criu<'_> {
         drop(theirs);
         let started = begun(process).and_then(|()| {
             let ours = ours.ok_or(Errno::BADF).doing(&CONNECT)?;
-            send(&ours, b"s", SendFlags::NOSIGNAL).doing(&CONNECT)?;
+            send(ours.as_fd(), b"s", SendFlags::NOSIGNAL).doing(&CONNECT)?;
             let mut told = [0; 4096];
-            let length = retry_on_intr(|| recv(&ours, &mut told[..], RecvFlags::empty()));
+            let length = retry_on_intr(|| recv(ours.as_fd(), &mut told[..], RecvFlags::empty()));
             // The other end is closed when the program is executed.
             match length.map_or(0, |length| length.0) {
                 0 => Ok(()),
@@ -110,7 +111,7 @@ impl Criu<'_> {
 
     fn become_it(
         &self,
-        channel: &OwnedFd,
+        channel: BorrowedFd<'_>,
         prepare: &dyn Fn() -> Result<(), Error<'static>>,
     ) -> Error<'static> {
         if let Err(error) = prepare() {
@@ -130,7 +131,7 @@ impl Criu<'_> {
 }
 
 /// How long the answer is that comes; None for an end without one.
-fn answer(channel: &OwnedFd) -> Option<usize> {
+fn answer(channel: BorrowedFd<'_>) -> Option<usize> {
     let answer = retry_on_intr(|| recv(channel, &mut [0; 1][..], RecvFlags::empty()));
     answer.ok().map(|answer| answer.0).filter(|length| *length > 0)
 }
@@ -149,15 +150,15 @@ pub fn attend(
     let file = pidfd_open(process, PidfdFlags::empty()).doing(&WAIT)?;
     let mut refused = None;
     loop {
-        let mut watched =
-            [&file, socket.unwrap_or(&file)].map(|file| PollFd::new(file, PollFlags::IN));
+        let mut watched = [&file, socket.unwrap_or(&file)]
+            .map(|file| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN));
         match poll(&mut watched, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing(&WAIT).map_err(Error::from),
         }
         let [has_ended, is_asked] = watched.map(|file| !file.revents().is_empty());
         if let Some(socket) = socket.filter(|_| is_asked) {
-            refused = refused.or(serve(socket, act).err());
+            refused = refused.or(serve(socket.as_fd(), act).err());
         } else if has_ended {
             let ended = wait(process).doing(&WAIT)?;
             return refused.map_or(Ok(ended.exit_status() == Some(0)), Err);
@@ -166,10 +167,10 @@ pub fn attend(
 }
 
 /// Does one thing that is asked for.
-fn serve(socket: &OwnedFd, act: &mut Act<'_>) -> Result<(), Error<'static>> {
+fn serve(socket: BorrowedFd<'_>, act: &mut Act<'_>) -> Result<(), Error<'static>> {
     let asking = accept_with(socket, SocketFlags::CLOEXEC).doing(&WAIT)?;
     let mut asked = [0; 64];
-    let length = retry_on_intr(|| recv(&asking, &mut asked[..], RecvFlags::empty()));
+    let length = retry_on_intr(|| recv(asking.as_fd(), &mut asked[..], RecvFlags::empty()));
     let asked = asked.get(..length.map_or(0, |length| length.0)).unwrap_or_default();
     let (action, child) = cut(asked, b' ');
     let child =
@@ -177,7 +178,7 @@ fn serve(socket: &OwnedFd, act: &mut Act<'_>) -> Result<(), Error<'static>> {
     // Whoever goes away without a word wants nothing.
     let Some(child) = child else { return Ok(()) };
     act(action, child)?;
-    let _ = send(&asking, b"d", SendFlags::NOSIGNAL);
+    let _ = send(asking.as_fd(), b"d", SendFlags::NOSIGNAL);
     Ok(())
 }
 
@@ -232,6 +233,6 @@ fn ask(path: &CStr, action: &[u8], process: &[u8]) -> Result<usize, Errno> {
     let socket = connect_to(CWD, path, SocketType::SEQPACKET)?;
     let mut words = Text::new();
     words.push_raw(action).push(" ").push_raw(process);
-    send(&socket, words.as_bytes(), SendFlags::NOSIGNAL)?;
-    Ok(answer(&socket).unwrap_or(0))
+    send(socket.as_fd(), words.as_bytes(), SendFlags::NOSIGNAL)?;
+    Ok(answer(socket.as_fd()).unwrap_or(0))
 }

@@ -1,6 +1,7 @@
 //! A process that does nothing but wait for the launcher's death, to put in order what the launcher
 //! could not any more: so nothing is left, whatever kills it.
 
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::close_all_but;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, clone};
@@ -30,7 +31,7 @@ impl Guard {
             let _ = set_name(c"guard");
             let kept = [Some(launcher.as_raw_fd()), kept.map(|file| file.as_raw_fd())];
             let _ = close_all_but(1, &kept);
-            let mut files = [PollFd::new(&launcher, PollFlags::IN)];
+            let mut files = [PollFd::from_borrowed_fd(launcher.as_fd(), PollFlags::IN)];
             while poll(&mut files, None) == Err(Errno::INTR) {}
             act();
             0

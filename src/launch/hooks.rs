@@ -4,6 +4,7 @@
 use crate::container::Hook;
 use crate::error::{Error, Why, errno_text, status};
 use crate::sys::clock::milliseconds;
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::close_all_but;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, Stack, StringList, clone, execve};
@@ -81,7 +82,7 @@ fn run(hook: &Hook<'_>, running: Running<'_>) -> Result<Ended, Errno> {
     let input = file_of(running.state)?;
     let mut failed = None;
     let mut child = || {
-        let prepared = dup2_stdin(&input)
+        let prepared = dup2_stdin(input.as_fd())
             .and_then(|()| close_all_but(3, &[]))
             .and_then(|()| running.folder.map_or(Ok(()), chdir))
             .and_then(|()| running.signals.restore());
@@ -104,10 +105,10 @@ fn file_of(content: &[u8]) -> Result<OwnedFd, Errno> {
     let file = memfd_create(c"state", MemfdFlags::empty())?;
     let mut rest = content;
     while !rest.is_empty() {
-        let written = rustix::io::write(&file, rest)?;
+        let written = rustix::io::write(file.as_fd(), rest)?;
         rest = rest.get(written..).unwrap_or_default();
     }
-    seek(&file, SeekFrom::Start(0))?;
+    seek(file.as_fd(), SeekFrom::Start(0))?;
     Ok(file)
 }
 
@@ -122,7 +123,8 @@ fn until_end(process: Pid, timeout: Option<u32>) -> Result<Ended, Errno> {
         let left = end.saturating_sub(milliseconds());
         let nap = if file.is_some() { left } else { left.min(NAP_MS) };
         let limit = Timespec { tv_sec: nap.max(0) / 1000, tv_nsec: nap.max(0) % 1000 * 1_000_000 };
-        let mut watched = file.as_ref().map(|file| PollFd::new(file, PollFlags::IN));
+        let mut watched =
+            file.as_ref().map(|file| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN));
         match poll(watched.as_mut_slice(), Some(&limit)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),

@@ -3,6 +3,7 @@
 
 use super::name_of;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
+use crate::sys::descriptors::AsFd;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, clone};
 use rustix::fd::OwnedFd;
@@ -26,7 +27,7 @@ pub fn namespace(users: &[u8], groups: &[u8]) -> Result<OwnedFd, Fault> {
     let made = || {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
         // It stays until it is killed.
-        let mut child = || read(&ours, &mut [0; 1]).map_or(1, |_| 0);
+        let mut child = || read(ours.as_fd(), &mut [0; 1]).map_or(1, |_| 0);
         let holder = clone(Memory::Copied, Namespaces::USER, &mut child)?;
         let opened = map(holder, users, groups);
         kill_process(holder, Signal::KILL)?;
@@ -48,5 +49,5 @@ fn map(holder: Pid, users: &[u8], groups: &[u8]) -> Result<OwnedFd, Errno> {
 pub(super) fn write_map(process: Pid, name: &str, lines: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     let file = openat(CWD, name_of(process, name), flags, Mode::empty())?;
-    write(&file, lines).map(drop)
+    write(file.as_fd(), lines).map(drop)
 }

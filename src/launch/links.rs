@@ -2,10 +2,11 @@
 
 use crate::error::{Doing, Fault, Operation};
 use crate::kernel::moved_link;
+use crate::sys::descriptors::AsFd;
 use crate::sys::namespaces::{Namespaces, enter};
 use crate::sys::process::{Memory, Stack, clone};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, waitpid};
 

@@ -7,10 +7,10 @@ use super::number_of;
 use crate::container::number;
 use crate::error::{Error, Why, status};
 use crate::kernel::settings::read_file;
+use crate::sys::descriptors::AsFd;
 use crate::sys::signals::Before;
 use crate::text::{Text, parts};
 use core::ffi::CStr;
-use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, geteuid, getpid, kill_process, pidfd_open,
@@ -71,7 +71,7 @@ impl Pasta {
         let file = pidfd_open(process, PidfdFlags::empty())?;
         // It may have ended by itself.
         let guard = Guard::post(Some(file.as_fd()), || {
-            let _ = pidfd_send_signal(&file, Signal::KILL);
+            let _ = pidfd_send_signal(file.as_fd(), Signal::KILL);
         });
         match guard {
             Ok(guard) => Ok(Self { process, _guard: guard }),

@@ -5,8 +5,9 @@ use crate::error::{Error, Fault};
 use crate::kernel::entry::Entry;
 use crate::kernel::{bind, owner, volume};
 use crate::plan::{Plan, Preparation};
+use crate::sys::descriptors::AsFd;
 use alloc::vec::Vec;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 
 /// Does all of it; the volumes that were taken are put into their places.
 ///

@@ -5,11 +5,12 @@
 use super::guard::Guard;
 use super::wait::{self, Deadline, Program, SIGNALS};
 use crate::plan::Plan;
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::{standard_input, standard_output};
 use crate::sys::signals::{self, Received, SignalSet};
 use core::mem::MaybeUninit;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::Timespec;
 use rustix::io::{Errno, IoSliceMut, read, retry_on_intr, write};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -82,7 +83,7 @@ impl Relay {
         let mut byte = [0];
         let flags = RecvFlags::CMSG_CLOEXEC;
         let received = retry_on_intr(|| {
-            recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)
+            recvmsg(from.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)
         });
         let mut terminal = None;
         if received.is_ok() {
@@ -105,24 +106,25 @@ impl Relay {
     pub fn run(self, program: Program, timeout: Option<u32>) -> Result<u8, Errno> {
         let Some(terminal) = self.terminal else { return wait::until_end(program, timeout) };
         let signals = signals::file_of(SIGNALS.and(SIZE))?;
+        let (terminal, signals) = (terminal.as_fd(), signals.as_fd());
         let caller = Caller::make_raw();
-        follow_size(&terminal);
+        follow_size(terminal);
         let mut deadline = Deadline::of(program.process, timeout);
         let (mut hears, mut speaks) = (true, true);
         let status = loop {
-            let ready = wait_for(&signals, &terminal, hears, speaks, deadline.left())?;
+            let ready = wait_for(signals, terminal, hears, speaks, deadline.left())?;
             if ready.output {
-                speaks = pass(&terminal, standard_output());
+                speaks = pass(terminal, standard_output());
             }
-            if ready.input && !pass(standard_input(), &terminal) {
+            if ready.input && !pass(standard_input(), terminal) {
                 hears = false;
-                let _ = write(&terminal, END_OF_FILE);
+                let _ = write(terminal, END_OF_FILE);
             }
             if ready.signal
-                && let Some(received) = signals::read_from(&signals)?
+                && let Some(received) = signals::read_from(signals)?
             {
                 if received.number == Signal::WINCH.as_raw() {
-                    follow_size(&terminal);
+                    follow_size(terminal);
                     continue;
                 }
                 // In a session of its own, the program gets nothing by itself from the caller's
@@ -134,8 +136,8 @@ impl Relay {
             }
         };
         // What the program wrote last is still on its way.
-        while wait_for(&signals, &terminal, false, true, Some(AT_ONCE))?.output {
-            if !pass(&terminal, standard_output()) {
+        while wait_for(signals, terminal, false, true, Some(AT_ONCE))?.output {
+            if !pass(terminal, standard_output()) {
                 break;
             }
         }
@@ -151,8 +153,8 @@ struct Ready {
 }
 
 fn wait_for(
-    signals: &OwnedFd,
-    terminal: &OwnedFd,
+    signals: BorrowedFd<'_>,
+    terminal: BorrowedFd<'_>,
     hears: bool,
     speaks: bool,
     limit: Option<Timespec>,
@@ -160,9 +162,9 @@ fn wait_for(
     let input = standard_input();
     let when = |wanted| if wanted { PollFlags::IN } else { PollFlags::empty() };
     let mut files = [
-        PollFd::new(signals, PollFlags::IN),
-        PollFd::new(if speaks { terminal } else { signals }, when(speaks)),
-        PollFd::new(&input, when(hears)),
+        PollFd::from_borrowed_fd(signals, PollFlags::IN),
+        PollFd::from_borrowed_fd(if speaks { terminal } else { signals }, when(speaks)),
+        PollFd::from_borrowed_fd(input, when(hears)),
     ];
     // A file that is not listened to reports its end all the same, so it is left out.
     let count = if hears { 3 } else { 2 };
@@ -181,12 +183,12 @@ fn wait_for(
 
 /// Passes a piece on; false at the end of it.
 #[inline(never)]
-fn pass(from: impl rustix::fd::AsFd, to: impl rustix::fd::AsFd) -> bool {
+fn pass(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
     let mut piece = [0; PIECE_BYTES];
-    let Ok(length) = retry_on_intr(|| read(&from, &mut piece)) else { return false };
+    let Ok(length) = retry_on_intr(|| read(from, &mut piece)) else { return false };
     let mut rest = piece.get(..length).unwrap_or_default();
     while !rest.is_empty() {
-        match retry_on_intr(|| write(&to, rest)) {
+        match retry_on_intr(|| write(to, rest)) {
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(_) => return false,
         }
@@ -195,7 +197,7 @@ fn pass(from: impl rustix::fd::AsFd, to: impl rustix::fd::AsFd) -> bool {
 }
 
 /// Gives the program's terminal the size of the caller's.
-fn follow_size(terminal: &OwnedFd) {
+fn follow_size(terminal: BorrowedFd<'_>) {
     if let Ok(size) = tcgetwinsize(standard_input()).or_else(|_| tcgetwinsize(standard_output())) {
         let _ = tcsetwinsize(terminal, size);
     }

@@ -7,10 +7,11 @@ use crate::error::{Doing, Error, Fault, Operation, Why, status};
 use crate::kernel::identity::{self, Parent};
 use crate::kernel::settings;
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::sys::namespaces::Namespaces;
 use crate::sys::process::{Memory, clone};
 use crate::sys::signals::{self, SignalSet};
-use rustix::fd::OwnedFd;
+use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -74,7 +75,7 @@ pub fn run(ids: Ids, work: Work<'_>) -> Result<(), Error<'static>> {
     let mut child = || {
         // Only so does the end of the pipe mean that the launcher is gone.
         drop(ours.take());
-        let done = become_root(ids, &go, &parent).and_then(|()| work());
+        let done = become_root(ids, go.as_fd(), &parent).and_then(|()| work());
         match done {
             Ok(()) => 0,
             Err(error) => {
@@ -99,7 +100,7 @@ pub fn run(ids: Ids, work: Work<'_>) -> Result<(), Error<'static>> {
     }
     if let Some(ours) = ours {
         // A worker that is gone has said why.
-        let _ = write(&ours, b"g");
+        let _ = write(ours.as_fd(), b"g");
     }
     match status_of(worker).map_err(failed)? {
         0 => Ok(()),
@@ -115,7 +116,7 @@ fn hint(errno: Errno) -> &'static [u8] {
     }
 }
 
-fn become_root(ids: Ids, go: &OwnedFd, parent: &Parent) -> Result<(), Error<'static>> {
+fn become_root(ids: Ids, go: BorrowedFd<'_>, parent: &Parent) -> Result<(), Error<'static>> {
     let become_root = || {
         if ids.maps == Maps::Own {
             identity::write_maps(ids.users, ids.groups)?;

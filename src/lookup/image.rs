@@ -16,13 +16,14 @@ use crate::launch::assist::has_helpers;
 use crate::launch::worker::{self, Ids, Maps};
 use crate::plan::ids as maps;
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::standard_output;
 use crate::sys::namespaces::Namespaces;
 use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 
 /// What a container of an image takes as long as it runs.
 pub struct Used {
@@ -119,7 +120,7 @@ impl Used {
         let (cache, owners) = (&self.cache, whose.owners());
         let path = if let Some(name) = kept {
             worker::run(self.ids, &mut || {
-                let mut fill = |entry: &OwnedFd| whole::fill(entry, opened, owners, is_quiet);
+                let mut fill = |entry: BorrowedFd<'_>| whole::fill(entry, opened, owners, is_quiet);
                 cache.make_kept(name, opened.layers, &mut fill)
             })?;
             self.held.push(cache.hold_kept(name)?);
@@ -298,7 +299,7 @@ pub fn prune(
     };
     worker::run(files.ids, &mut || {
         let pruned = match &base {
-            Some(base) => image::prune(base, kept)?,
+            Some(base) => image::prune(base.as_fd(), kept)?,
             None => image::Pruned::default(),
         };
         // Where standard output is closed, it is done all the same.

@@ -6,9 +6,10 @@ use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::kernel::terminal::{self, Console};
 use crate::kernel::{attributes, labels, private_proc, sysctl};
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::sys::namespaces::{Namespaces, enter};
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Pid, setsid};
@@ -179,7 +180,7 @@ impl Ties<'_> {
     /// Says where the child is, and waits for the runtime, which tells the child's number.
     fn meet(&mut self, meeting: Meeting) -> Result<(), Errno> {
         let runtime = self.runtime.as_ref().ok_or(Errno::BADF)?;
-        send(runtime, &[meeting as u8], SendFlags::NOSIGNAL)?;
+        send(runtime.as_fd(), &[meeting as u8], SendFlags::NOSIGNAL)?;
         let mut number = [0; 4];
         // A runtime that is gone has no answer.
         if recv(runtime.as_fd(), &mut number, RecvFlags::empty())?.0 < 4 {

@@ -9,10 +9,11 @@ use crate::kernel::{
     bind, capabilities, cgroup_mounts, devices, entry, filesystem, identity, landlock, masks,
     mounts, namespaces, network, nodes, overlay, pieces, process, root, terminal, volume,
 };
+use crate::sys::descriptors::AsFd;
 use crate::sys::files::{close, close_all_but};
 use crate::sys::seccomp::install;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, read, retry_on_intr};
 use rustix::process::{chdir, umask};
 

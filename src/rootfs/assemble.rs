@@ -6,10 +6,11 @@ use super::copy::{Place, make_like, times};
 use super::tree::{Folder, Node, What, look_at, terminated};
 use crate::error::{Error, Why, status};
 use crate::rare::Rare;
+use crate::sys::descriptors::AsFd;
 use crate::text::{Text, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, mkdirat, mknodat, openat,
     statat, symlinkat, utimensat,
@@ -81,7 +82,7 @@ impl Assembly {
                 if !inner.is_kept {
                     return Ok(());
                 }
-                self.like().and_then(|like| make_like(&made, &like))
+                self.like().and_then(|like| make_like(made.as_fd(), &like))
             }
             What::Link(target) => self.link(place, target),
             What::File(mode) => self.file(place, *mode),

@@ -1,6 +1,7 @@
 //! One file made as another one is: its content, without reading it where the kernel can; its mode,
 //! its times, and where the caller may, its owner.
 
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -31,15 +32,15 @@ impl Place<'_> {
     pub fn copy(self, path: &CStr) -> Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let from = openat(CWD, path, flags, Mode::empty())?;
-        let found = fstat(&from)?;
+        let found = fstat(from.as_fd())?;
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
             // It was when it was looked at.
             return Err(Errno::STALE);
         }
         self.put(|| {
             let to = self.create()?;
-            copy_content(&from, &to)?;
-            make_like(&to, &found)
+            copy_content(from.as_fd(), to.as_fd())?;
+            make_like(to.as_fd(), &found)
         })
     }
 
@@ -51,8 +52,8 @@ impl Place<'_> {
     pub fn write(self, content: &str) -> Result<(), Errno> {
         self.put(|| {
             let to = self.create()?;
-            crate::text::Text::new().push(content).write_to(&to)?;
-            fchmod(&to, Mode::from_raw_mode(0o644))
+            crate::text::Text::new().push(content).write_to(to.as_fd())?;
+            fchmod(to.as_fd(), Mode::from_raw_mode(0o644))
         })
     }
 
@@ -79,7 +80,7 @@ impl Place<'_> {
 }
 
 /// By sharing the content, by a copy within the file system, or by one through the kernel.
-fn copy_content(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+fn copy_content(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
     if ioctl_ficlone(to, from).is_ok() {
         return Ok(());
     }
@@ -95,7 +96,7 @@ fn copy_content(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
 /// # Errors
 ///
 /// fchmod(2), futimens(3).
-pub fn make_like(file: &OwnedFd, like: &Stat) -> Result<(), Errno> {
+pub fn make_like(file: BorrowedFd<'_>, like: &Stat) -> Result<(), Errno> {
     let present = fstat(file)?;
     let mut mode = Mode::from_raw_mode(like.st_mode & 0o7777);
     if (present.st_uid, present.st_gid) != (like.st_uid, like.st_gid) {

@@ -3,6 +3,7 @@
 
 use crate::error::Why;
 use crate::kernel::program::number_at;
+use crate::sys::descriptors::AsFd;
 use crate::text::read_at;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -30,7 +31,7 @@ pub trait Source {
 
 impl Source for OwnedFd {
     fn read_at(&self, buffer: &mut [u8], place: u64) -> Result<usize, Errno> {
-        read_at(self, place, buffer)
+        read_at(self.as_fd(), place, buffer)
     }
 }
 

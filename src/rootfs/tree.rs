@@ -1,6 +1,7 @@
 //! The names that a root is to have, found by following paths on this system: each folder, file and
 //! symbolic link on the way is noted as what it is.
 
+use crate::sys::descriptors::AsFd;
 use crate::text::{keep, together};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -169,7 +170,7 @@ pub fn names_in(path: &[u8]) -> Result<Vec<&'static [u8]>, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = openat(CWD, terminated(path)?, flags, Mode::empty())?;
     let mut space = [MaybeUninit::uninit(); 4096];
-    let mut entries = RawDir::new(folder, &mut space);
+    let mut entries = RawDir::new(folder.as_fd(), &mut space);
     let mut names = Vec::new();
     while let Some(entry) = entries.next() {
         let entry = entry?;

@@ -6,7 +6,7 @@ use core::ptr::from_ref;
 use linux_raw_sys::general::{
     __NR_landlock_add_rule, __NR_landlock_create_ruleset, __NR_landlock_restrict_self,
 };
-use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 
 /// The version of the interface that the kernel has.
@@ -84,7 +84,7 @@ impl Ruleset {
     /// # Errors
     ///
     /// `landlock_add_rule(2)`.
-    pub fn allow_below(&self, directory: &OwnedFd) -> Result<(), Errno> {
+    pub fn allow_below(&self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
         const PATH_BENEATH: usize = 1;
         let rule = Beneath { allowed: self.rights, parent: directory.as_raw_fd() };
         let rule = from_ref(&rule).expose_provenance();

@@ -12,6 +12,7 @@ mod architecture;
 
 pub mod bpf;
 pub mod clock;
+pub mod descriptors;
 pub mod files;
 pub mod keyring;
 pub mod landlock;

@@ -8,9 +8,10 @@
 //! told of, or has given back; only the parent reads, and only pieces that it has been told of.
 #![allow(unsafe_code)]
 
+use super::descriptors::AsFd;
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null_mut};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use rustix::net::{
@@ -104,7 +105,8 @@ impl Writer<'_> {
     pub fn space(&mut self) -> Result<Space<'_>, Errno> {
         while self.free == 0 {
             let mut given_back = [0; 1];
-            if retry_on_intr(|| recv(&self.socket, &mut given_back, RecvFlags::empty()))?.0 == 0 {
+            let receive = || recv(self.socket.as_fd(), &mut given_back, RecvFlags::empty());
+            if retry_on_intr(receive)?.0 == 0 {
                 return Err(Errno::PIPE);
             }
             self.free += 1;
@@ -145,7 +147,7 @@ impl Writer<'_> {
         for (to, from) in message.chunks_mut(8).zip([bytes as u64, word, position]) {
             to.copy_from_slice(&from.to_ne_bytes());
         }
-        retry_on_intr(|| send(&self.socket, &message, SendFlags::NOSIGNAL)).map(drop)
+        retry_on_intr(|| send(self.socket.as_fd(), &message, SendFlags::NOSIGNAL)).map(drop)
     }
 }
 
@@ -183,15 +185,15 @@ impl Reader<'_> {
     fn next(&mut self) -> Result<(), Errno> {
         if self.bytes > 0 {
             // A child that is not there any more needs no room.
-            let _ = retry_on_intr(|| send(&self.socket, &[0], SendFlags::NOSIGNAL));
+            let _ = retry_on_intr(|| send(self.socket.as_fd(), &[0], SendFlags::NOSIGNAL));
             self.piece = (self.piece + PIECE_BYTES) % RING_BYTES;
             (self.read, self.bytes) = (0, 0);
         }
         let mut message = [0; MESSAGE_BYTES];
-        let receive = || recv(&self.socket, &mut message, RecvFlags::empty());
+        let receive = || recv(self.socket.as_fd(), &mut message, RecvFlags::empty());
         let length = match retry_on_intr(receive) {
             // It has ended before it took what was sent to it, which is told first; unix(7).
-            Err(Errno::CONNRESET) => recv(&self.socket, &mut message, RecvFlags::empty())?.0,
+            Err(Errno::CONNRESET) => recv(self.socket.as_fd(), &mut message, RecvFlags::empty())?.0,
             answer => answer?.0,
         };
         let mut words =

@@ -8,7 +8,7 @@ use linux_raw_sys::general::{
     __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigtimedwait, __NR_signalfd4, O_CLOEXEC,
     O_NONBLOCK, SIG_BLOCK, SIG_SETMASK, kernel_sigaction,
 };
-use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -162,7 +162,7 @@ pub fn file_of(signals: SignalSet) -> Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// read(2).
-pub fn read_from(file: &OwnedFd) -> Result<Option<Received>, Errno> {
+pub fn read_from(file: BorrowedFd<'_>) -> Result<Option<Received>, Errno> {
     /// Bytes of `struct signalfd_siginfo`, of which the first three words are read.
     const INFORMATION_BYTES: usize = 128;
     let mut information = [0; INFORMATION_BYTES];

@@ -8,7 +8,7 @@ use crate::text::{Text, parts};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{XattrFlags, flistxattr, fremovexattr, fsetxattr, lsetxattr};
 use rustix::io::Errno;
 
@@ -35,7 +35,7 @@ pub enum Target<'a> {
 /// # Errors
 ///
 /// listxattr(2), removexattr(2).
-pub fn clear(folder: &OwnedFd, kept: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Errno> {
+pub fn clear(folder: BorrowedFd<'_>, kept: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Errno> {
     let mut names = vec![0; NAMES_BYTES_MAX];
     let length = match flistxattr(folder, &mut names[..]) {
         Err(Errno::OPNOTSUPP) => 0,

@@ -7,10 +7,11 @@
 use super::failure::Failure;
 use super::names::Path;
 use crate::kernel::inside;
+use crate::sys::descriptors::AsFd;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, chmodat, fstat,
     mkdirat, openat, openat2, statat, utimensat,
@@ -73,11 +74,11 @@ impl Folder {
     fn leave(&self) -> Result<(), Failure> {
         if let Some(time) = self.time.filter(|_| self.is_changed) {
             let times = Timestamps { last_access: time, last_modification: time };
-            utimensat(&self.file, c".", &times, AtFlags::empty())?;
+            utimensat(self.file.as_fd(), c".", &times, AtFlags::empty())?;
         }
         if self.mode != self.wanted_mode {
             let mode = Mode::from_raw_mode(self.wanted_mode);
-            chmodat(&self.file, c".", mode, AtFlags::empty())?;
+            chmodat(self.file.as_fd(), c".", mode, AtFlags::empty())?;
         }
         Ok(())
     }
@@ -100,7 +101,7 @@ impl Folders {
     /// open(2), stat(2).
     pub fn new(root: BorrowedFd<'_>) -> Result<Self, Failure> {
         let file = openat(root, c".", PATH, Mode::empty())?;
-        let found = fstat(&file)?;
+        let found = fstat(file.as_fd())?;
         Ok(Self(vec![Folder::new(file, b"", &found)]))
     }
 
@@ -185,11 +186,11 @@ impl Folders {
     pub fn step(&mut self, name: &CStr) -> Result<(), Failure> {
         let above = self.last();
         let file = open_folder(above.as_fd(), name)?;
-        let found = fstat(&file)?;
+        let found = fstat(file.as_fd())?;
         let mut folder = Folder::new(file, name.to_bytes_with_nul(), &found);
         if folder.mode & WORK_MODE != WORK_MODE {
             folder.mode |= WORK_MODE;
-            chmodat(above, name, Mode::from_raw_mode(folder.mode), AtFlags::empty())?;
+            chmodat(above.as_fd(), name, Mode::from_raw_mode(folder.mode), AtFlags::empty())?;
         }
         self.0.push(folder);
         Ok(())
@@ -198,7 +199,7 @@ impl Folders {
     /// Makes a directory that no entry describes.
     fn make(&mut self, name: &CStr) -> Result<(), Failure> {
         let above = self.last();
-        mkdirat(&above.file, name, Mode::from_raw_mode(USUAL_MODE))?;
+        mkdirat(above.file.as_fd(), name, Mode::from_raw_mode(USUAL_MODE))?;
         // Nobody has said how old what it is in is to be now.
         above.time = None;
         self.step(name)?;
@@ -211,7 +212,7 @@ impl Folders {
     /// Goes where a link leads within the root, as a process inside would; whether it is a link.
     fn follow(&mut self, path: &Path, count: usize) -> Result<bool, Failure> {
         let name = path.part(count - 1);
-        let found = statat(self.last(), c_str(name), AtFlags::SYMLINK_NOFOLLOW)?;
+        let found = statat(self.last().as_fd(), c_str(name), AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
             return Ok(false);
         }
@@ -223,7 +224,7 @@ impl Folders {
             }
             answer => answer?,
         };
-        let found = fstat(&file)?;
+        let found = fstat(file.as_fd())?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
             return Err(NOWHERE);
         }
@@ -240,7 +241,7 @@ impl Folders {
         let root = self.0.first().ok_or(NOWHERE)?;
         let joined = path.joined(count);
         let name = if count == 0 { c"." } else { c_str(&joined) };
-        match openat2(root, name, PATH, Mode::empty(), BELOW) {
+        match openat2(root.as_fd(), name, PATH, Mode::empty(), BELOW) {
             // Through a link, or before Linux 5.6.
             Err(Errno::LOOP | Errno::NOTDIR | Errno::NOSYS | Errno::PERM) => {
                 Ok(inside::open(root.as_fd(), name)?)

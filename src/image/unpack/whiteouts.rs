@@ -9,10 +9,11 @@ use super::made::Made;
 use super::names::Path;
 use super::write::Files;
 use super::{super::entry::list, super::remove::remove_tree, Form};
+use crate::sys::descriptors::AsFd;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mknodat, openat, unlinkat};
 use rustix::io::Errno;
 
@@ -40,7 +41,7 @@ impl Files {
             // is told to.
             Err(Errno::EXIST) => match openat(folder.as_fd(), name, FOLDER, Mode::empty()) {
                 Err(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => Ok(()),
-                opened => Ok(set_opaque(opened?, privileged)?),
+                opened => Ok(set_opaque(opened?.as_fd(), privileged)?),
             },
             made => Ok(made?),
         }
@@ -59,7 +60,7 @@ impl Files {
         folder.is_changed = true;
         let id = folder.id;
         let file = openat(folder.as_fd(), c".", FOLDER, Mode::empty())?;
-        empty_old(&file, id, self.made.as_ref(), DEPTH_MAX)
+        empty_old(file.as_fd(), id, self.made.as_ref(), DEPTH_MAX)
     }
 }
 
@@ -78,27 +79,27 @@ fn remove_old(
         Err(Errno::LOOP | Errno::NOTDIR) => Ok(()),
         inner => {
             let inner = inner?;
-            let found = fstat(&inner)?;
+            let found = fstat(inner.as_fd())?;
             let depth = depth.checked_sub(1).ok_or(Failure::Archive(rare!("it lies too deep")))?;
-            empty_old(&inner, (found.st_dev, found.st_ino), made, depth)
+            empty_old(inner.as_fd(), (found.st_dev, found.st_ino), made, depth)
         }
     }
 }
 
 fn empty_old(
-    folder: &OwnedFd,
+    folder: BorrowedFd<'_>,
     id: (u64, u64),
     made: Option<&Made>,
     depth: usize,
 ) -> Result<(), Failure> {
     for name in &names(folder)? {
-        remove_old(folder.as_fd(), id, c_str(name), made, depth)?;
+        remove_old(folder, id, c_str(name), made, depth)?;
     }
     Ok(())
 }
 
 /// Reads all names before any is removed, since reading a directory that changes may miss some.
-fn names(folder: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
+fn names(folder: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     list(folder, |name| {
         names.push(name.to_bytes_with_nul().to_vec());
@@ -123,9 +124,9 @@ pub fn remove(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
 fn remove_in_place(folder: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<(), Errno> {
     let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
     let inner = openat(folder, name, FOLDER, Mode::empty())?;
-    for name in &names(&inner)? {
+    for name in &names(inner.as_fd())? {
         let name = c_str(name);
-        match unlinkat(&inner, name, AtFlags::empty()) {
+        match unlinkat(inner.as_fd(), name, AtFlags::empty()) {
             Err(Errno::ISDIR | Errno::PERM) => remove_in_place(inner.as_fd(), name, depth)?,
             answer => answer?,
         }
@@ -136,7 +137,7 @@ fn remove_in_place(folder: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<
 /// Whether there is nothing in a directory.
 pub fn is_empty(folder: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut is_empty = true;
-    list(&openat(folder, c".", FOLDER, Mode::empty())?, |_| {
+    list(openat(folder, c".", FOLDER, Mode::empty())?.as_fd(), |_| {
         is_empty = false;
         Ok(())
     })?;

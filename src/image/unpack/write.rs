@@ -9,8 +9,9 @@ use super::names::{Meaning, Path, meaning};
 use super::reader::Reader;
 use super::whiteouts;
 use super::{Destination, Form, Owners};
+use crate::sys::descriptors::AsFd;
 use core::ffi::CStr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, Dev, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmodat, chownat, fchmod,
     fchown, fstat, ftruncate, futimens, linkat, makedev, mkdirat, mknodat, openat, symlinkat,
@@ -151,25 +152,25 @@ impl Files {
             |folder: BorrowedFd<'_>| openat(folder, name, flags, Mode::from_raw_mode(mode));
         let file = self.replace(name, &create)?;
         match &entry.sparse {
-            None => write_all(&file, reader)?,
+            None => write_all(file.as_fd(), reader)?,
             Some(sparse) => {
                 for (place, bytes) in sparse.parts() {
-                    write_part(&file, *place, *bytes, reader)?;
+                    write_part(file.as_fd(), *place, *bytes, reader)?;
                 }
-                ftruncate(&file, sparse.bytes)?;
+                ftruncate(file.as_fd(), sparse.bytes)?;
             }
         }
         if let Some((user, group)) = self.other_owner(entry)? {
-            fchown(&file, Some(user), Some(group)).map_err(unknown_owner)?;
+            fchown(file.as_fd(), Some(user), Some(group)).map_err(unknown_owner)?;
         }
         if !entry.attributes.is_empty() {
             let target = Target::File(file.as_fd());
             self.left_out.attributes += attributes::set(target, &entry.attributes, self.form)?;
         }
         if mode != entry.mode {
-            fchmod(&file, Mode::from_raw_mode(entry.mode))?;
+            fchmod(file.as_fd(), Mode::from_raw_mode(entry.mode))?;
         }
-        Ok(futimens(&file, &times(entry))?)
+        Ok(futimens(file.as_fd(), &times(entry))?)
     }
 
     fn folder(&mut self, name: &CStr, entry: &Entry) -> Result<(), Failure> {
@@ -178,10 +179,9 @@ impl Files {
         let made = mkdirat(folder.as_fd(), name, Mode::from_raw_mode(bits));
         folder.is_changed = true;
         let stepped = match made {
-            Err(Errno::EXIST) => self
-                .folders
-                .step(name)
-                .and_then(|()| Ok(attributes::clear(&self.open_last()?, &entry.attributes)?)),
+            Err(Errno::EXIST) => self.folders.step(name).and_then(|()| {
+                Ok(attributes::clear(self.open_last()?.as_fd(), &entry.attributes)?)
+            }),
             made => made.map_err(Failure::from).and_then(|()| self.folders.step(name)),
         };
         match stepped {
@@ -222,13 +222,13 @@ impl Files {
     /// Opens the last directory as itself.
     fn open_last(&mut self) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(self.folders.last(), c".", flags, Mode::empty())
+        openat(self.folders.last().as_fd(), c".", flags, Mode::empty())
     }
 
     /// Hides what lower layers have in the last directory.
     pub(super) fn make_opaque(&mut self) -> Result<(), Failure> {
         if let Form::Overlay { privileged } = self.form {
-            attributes::set_opaque(self.open_last()?, privileged)?;
+            attributes::set_opaque(self.open_last()?.as_fd(), privileged)?;
         }
         Ok(())
     }
@@ -249,8 +249,9 @@ impl Files {
             from => from?,
         };
         let target = self.target.part(last).to_vec();
-        let create =
-            |folder: BorrowedFd<'_>| linkat(&from, c_str(&target), folder, name, AtFlags::empty());
+        let create = |folder: BorrowedFd<'_>| {
+            linkat(from.as_fd(), c_str(&target), folder, name, AtFlags::empty())
+        };
         match self.replace(name, &create) {
             Err(Failure::System(Errno::NOENT)) => Err(MISSING),
             made => made,
@@ -295,7 +296,7 @@ impl Files {
         self.describe(name, entry)?;
         if entry.mode & SPECIAL != 0 {
             let whole = Mode::from_raw_mode(entry.mode);
-            chmodat(self.folders.last(), name, whole, AtFlags::empty())?;
+            chmodat(self.folders.last().as_fd(), name, whole, AtFlags::empty())?;
         }
         Ok(())
     }
@@ -353,7 +354,7 @@ fn times(entry: &Entry) -> Timestamps {
     Timestamps { last_access: time(entry), last_modification: time(entry) }
 }
 
-fn write_all(file: &OwnedFd, reader: &mut Reader<'_>) -> Result<(), Failure> {
+fn write_all(file: BorrowedFd<'_>, reader: &mut Reader<'_>) -> Result<(), Failure> {
     loop {
         let content = reader.content()?;
         if content.is_empty() {
@@ -366,7 +367,7 @@ fn write_all(file: &OwnedFd, reader: &mut Reader<'_>) -> Result<(), Failure> {
 
 /// Writes so much of the content to this place.
 fn write_part(
-    file: &OwnedFd,
+    file: BorrowedFd<'_>,
     mut place: u64,
     mut bytes: u64,
     reader: &mut Reader<'_>,
