@@ -58,7 +58,7 @@ use container::{Container, Programs, Source, environment};
 use core::ffi::CStr;
 use error::{Doing, Operation, Why, status};
 use kernel::caller::Caller;
-use kernel::own_file;
+use kernel::own_file::{self, Started};
 use lookup::image::Used;
 use plan::Plan;
 use rustix::termios::isatty;
@@ -78,13 +78,8 @@ pub struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// Goes on from under a cover: its file cannot be written to by who looks at this process.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`own_file::cover`].
-    fn cover(&self) -> Result<(), error::Fault> {
-        own_file::cover(self.file, &self.args, &self.env)
+    fn started(&self) -> Started<'_> {
+        Started { name: self.file, arguments: &self.args, environment: &self.env }
     }
 }
 
@@ -192,19 +187,20 @@ fn command<'a>(
 /// Does what an engine calls a runtime for.
 #[inline(never)]
 fn runtime<'a>(invocation: &'a Invocation<'a>, typed: Typed<'a>) -> Result<u8, Error<'a>> {
-    let Invocation { args, env, .. } = invocation;
+    let started = invocation.started();
     let covered = match typed.command {
         Command::Help => return print(&cli::runtime::help(&typed)),
         Command::Version => {
-            return print(&cli::runtime::version(args.first().copied().unwrap_or_default()));
+            let called = started.arguments.first().copied().unwrap_or_default();
+            return print(&cli::runtime::version(called));
         }
-        _ if oci::is_covered_first(&typed) => invocation.cover(),
+        _ if oci::is_covered_first(&typed) => started.cover(),
         // It is executed again, as CRIU's script.
-        Command::Restore => own_file::seal(args, env),
+        Command::Restore => started.seal(),
         _ => Ok(()),
     };
     covered.map_err(|fault| fault.into_error(b"", b""))?;
-    oci::run(typed, invocation)
+    oci::run(typed, &started)
 }
 
 /// Plans a container, or says how it would be run.
@@ -222,7 +218,7 @@ fn plan<'a>(
         return print(&plan.explain()).map(Next::Done);
     }
     if plan.is_seen() {
-        let sealed = own_file::seal(&invocation.args, &invocation.env);
+        let sealed = invocation.started().seal();
         sealed.map_err(|fault| fault.into_error(b"", b""))?;
     }
     Ok(Next::Launch(plan, used))

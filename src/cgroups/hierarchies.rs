@@ -236,21 +236,21 @@ mod tests {
             ("/sys/fs/cgroup/cpu,cpuacct/", 1),
         ]);
         let groups = b"4:name=systemd:/init\n3:memory:/a:b\n1:cpu,cpuacct:/\n0::/init\n";
-        assert_eq!(Hierarchies::usual(groups, &old), Some(Hierarchies::read(HYBRID, groups)));
+        assert_eq!(Hierarchies::usual(groups, old), Some(Hierarchies::read(HYBRID, groups)));
         for unusual in
             [&b"3:memory:/elsewhere\n"[..], b"2:cpuset:/\n1:cpu,cpuacct:/\n", b"0::/init\n", b""]
         {
-            assert_eq!(Hierarchies::usual(unusual, &old), None);
+            assert_eq!(Hierarchies::usual(unusual, old), None);
         }
         let new = on(&[("/sys/fs/cgroup", 2), ("/sys/fs/cgroup/a", 2), ("/sys/fs/cgroup/", 2)]);
         let expected = |own| {
             let list = vec![hierarchy("", "/sys/fs/cgroup", own)];
             Some(Hierarchies { is_unified: true, list })
         };
-        assert_eq!(Hierarchies::usual(b"0::/a\n", &new), expected("/a"));
-        assert_eq!(Hierarchies::usual(b"0::/\n", &new), expected(""));
-        assert_eq!(Hierarchies::usual(b"1:net_cls:/\n0::/a\n", &new), None);
-        assert_eq!(Hierarchies::usual(b"0::/in/a/container\n", &new), None);
+        assert_eq!(Hierarchies::usual(b"0::/a\n", new), expected("/a"));
+        assert_eq!(Hierarchies::usual(b"0::/\n", new), expected(""));
+        assert_eq!(Hierarchies::usual(b"1:net_cls:/\n0::/a\n", new), None);
+        assert_eq!(Hierarchies::usual(b"0::/in/a/container\n", new), None);
     }
 
     #[test]

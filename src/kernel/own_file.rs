@@ -184,44 +184,56 @@ fn has_line(file: &OwnedFd, word: &[u8]) -> Result<bool, Errno> {
     }
 }
 
-/// Goes on from under a cover, with the same arguments and environment; returns when this process is there.
-/// `name` is the one that was executed.
-///
-/// # Errors
-///
-/// As for [`seal`].
-pub fn cover(name: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> Result<(), Fault> {
-    let own = Own::open().doing(&OPEN)?;
-    if own.is_mounted_alone() {
-        if own.forbid_execution(name).is_ok() {
+/// How this process was started, and goes on in another file.
+pub struct Started<'a> {
+    /// The name that was executed: `AT_EXECFN`, getauxval(3).
+    pub name: &'a CStr,
+    /// The words of its command line, its own name first.
+    pub arguments: &'a [&'a CStr],
+    /// Its environment.
+    pub environment: &'a [&'a CStr],
+}
+
+impl Started<'_> {
+    /// Goes on from under a cover; returns when this process is there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::seal`].
+    pub fn cover(&self) -> Result<(), Fault> {
+        let own = Own::open().doing(&OPEN)?;
+        if own.is_mounted_alone() {
+            if own.forbid_execution(self.name).is_ok() {
+                return set_name(NAME).doing(&COPY);
+            }
+        } else if !is_sealed(&own.file)
+            && let Ok(mount) = own.mount()
+        {
+            // What keeps it from being executed there, need not be in the way of a copy.
+            let _ = self.execute(&mount);
+        }
+        self.seal()
+    }
+
+    /// Goes on in a sealed copy of the file; returns when this is one.
+    ///
+    /// # Errors
+    ///
+    /// `memfd_create(2)`, sendfile(2), fcntl(2), execveat(2).
+    pub fn seal(&self) -> Result<(), Fault> {
+        let file = open()?;
+        if is_sealed(&file) {
+            // Or else it would be called after the file in memory.
             return set_name(NAME).doing(&COPY);
         }
-    } else if !is_sealed(&own.file)
-        && let Ok(mount) = own.mount()
-    {
-        // What keeps it from being executed there, need not be in the way of a copy.
-        let _ = execute(&mount, arguments, environment);
+        let copy = sealed_copy(&file).doing(&COPY)?;
+        Err(self.execute(&copy)).doing(&EXECUTE)
     }
-    seal(arguments, environment)
-}
 
-/// Goes on in a sealed copy of the file, with the same arguments and environment; returns when this is one.
-///
-/// # Errors
-///
-/// `memfd_create(2)`, sendfile(2), fcntl(2), execveat(2).
-pub fn seal(arguments: &[&CStr], environment: &[&CStr]) -> Result<(), Fault> {
-    let file = open()?;
-    if is_sealed(&file) {
-        // Or else it would be called after the file in memory.
-        return set_name(NAME).doing(&COPY);
+    fn execute(&self, file: &OwnedFd) -> Errno {
+        let words = StringList::new(self.arguments);
+        execute_file(file.as_fd(), &words, &StringList::new(self.environment))
     }
-    let copy = sealed_copy(&file).doing(&COPY)?;
-    Err(execute(&copy, arguments, environment)).doing(&EXECUTE)
-}
-
-fn execute(file: &OwnedFd, arguments: &[&CStr], environment: &[&CStr]) -> Errno {
-    execute_file(file.as_fd(), &StringList::new(arguments), &StringList::new(environment))
 }
 
 /// What the process is called.

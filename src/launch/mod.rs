@@ -5,6 +5,7 @@
 //! it leaves in a record, which both see in any case, and the launcher turns that into words.
 
 pub mod assist;
+mod child;
 pub mod criu;
 mod guard;
 mod hints;

@@ -29,12 +29,12 @@ mod state;
 mod text;
 mod time;
 
-use crate::Invocation;
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::{Command, Name, Typed};
 use crate::container::number;
 use crate::error::{Doing, Error, Operation};
 use crate::kernel::caller::Caller;
+use crate::kernel::own_file::Started;
 use crate::launch::relay;
 use crate::sys::files::{is_open, standard_output};
 use crate::sys::signals::{Before, SignalSet, hold};
@@ -51,7 +51,7 @@ pub struct Runtime<'a> {
     typed: &'a Typed<'a>,
     home: Home,
     caller: Caller,
-    invocation: &'a Invocation<'a>,
+    started: &'a Started<'a>,
     has_cgroups: bool,
     /// How many descriptors are passed on, from 3 on.
     preserved: u32,
@@ -66,12 +66,12 @@ pub struct Runtime<'a> {
 /// # Errors
 ///
 /// What went wrong; it stands in the log already.
-pub fn run<'a>(typed: Typed<'a>, invocation: &'a Invocation<'a>) -> Result<u8, Error<'static>> {
+pub fn run<'a>(typed: Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<'static>> {
     // Nobody has to give it back.
     let typed = &*Box::leak(Box::new(typed));
     let status = typed.command.failed();
     let log = log::Log::of(typed);
-    obey(typed, invocation).map_err(|error| {
+    obey(typed, started).map_err(|error| {
         log.note(error);
         error.with_status(status)
     })
@@ -79,7 +79,7 @@ pub fn run<'a>(typed: Typed<'a>, invocation: &'a Invocation<'a>) -> Result<u8, E
 
 /// Whether all of it happens under a cover: a process of ours waits in a container then, or enters one that runs.
 /// One that runs a container gets under it when it knows that it has to, unless it could not read again what it was
-/// told: see [`Runtime::cover`].
+/// told.
 #[must_use]
 pub fn is_covered_first(typed: &Typed<'_>) -> bool {
     match typed.command {
@@ -89,7 +89,7 @@ pub fn is_covered_first(typed: &Typed<'_>) -> bool {
     }
 }
 
-fn obey<'a>(typed: &'a Typed<'a>, invocation: &'a Invocation<'a>) -> Result<u8, Error<'static>> {
+fn obey<'a>(typed: &'a Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<'static>> {
     let caller = Caller::current();
     let command = typed.command;
     // These are about no container, and need no place for one.
@@ -101,14 +101,13 @@ fn obey<'a>(typed: &'a Typed<'a>, invocation: &'a Invocation<'a>) -> Result<u8, 
     let has_cgroups = has_cgroups(typed)?;
     // Before anything of ours is open.
     let preserved = preserved(typed)?;
-    let home = Home::new(typed.value(Name::Root), &invocation.env, caller)?;
+    let home = Home::new(typed.value(Name::Root), started.environment, caller)?;
     // Nothing is lost of a program that is waited for: its signals are held from before it is there.
     let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)
         && !typed.has(Name::Detach);
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
     let signals = hold(held).doing(&HOLD)?;
-    let runtime =
-        &Runtime { typed, home, caller, invocation, has_cgroups, preserved, signals, held };
+    let runtime = &Runtime { typed, home, caller, started, has_cgroups, preserved, signals, held };
     match command {
         Command::Create => create::create(runtime, How::Created),
         Command::Run if runtime.typed.has(Name::Detach) => create::create(runtime, How::Detached),
@@ -187,13 +186,13 @@ impl Runtime<'_> {
 
     /// The environment.
     fn variables(&self) -> &[&CStr] {
-        &self.invocation.env
+        self.started.environment
     }
 
     /// Goes on from under a cover; as the process was started, and then as it is now.
     fn cover(&self) -> Result<(), Error<'static>> {
         self.signals.restore().doing(&HOLD)?;
-        self.invocation.cover()?;
+        self.started.cover()?;
         hold(self.held).doing(&HOLD)?;
         Ok(())
     }
