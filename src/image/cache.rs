@@ -12,7 +12,7 @@ use super::entry::{exists, hold, make_and_open, make_folder};
 use super::remove::remove_tree;
 use super::unpack::Owners;
 use crate::container::{environment, keep};
-use crate::error::{Cure, Doing, Error, Object, Operation};
+use crate::error::{Cure, Doing, Error, Fault, Object, Operation};
 use crate::kernel::caller::Caller;
 use crate::rare::Rare;
 use crate::sys::descriptors::AsFd;
@@ -310,13 +310,17 @@ pub(super) fn said<T>(
     operation: &'static Operation,
     name: &CStr,
 ) -> Result<T, Error<'static>> {
-    result.doing(operation).map_err(|fault| {
-        let hint = match fault.cure() {
-            Some(Cure::Words(words)) => words.bytes(),
-            _ => b"",
-        };
-        fault.into_error(together(&[name.to_bytes()]), hint)
-    })
+    result.doing(operation).map_err(|fault| message(fault, name))
+}
+
+#[cold]
+#[inline(never)]
+fn message(fault: Fault, name: &CStr) -> Error<'static> {
+    let hint = match fault.cure() {
+        Some(Cure::Words(words)) => words.bytes(),
+        _ => b"",
+    };
+    fault.into_error(together(&[name.to_bytes()]), hint)
 }
 
 #[cfg(test)]

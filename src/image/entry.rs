@@ -92,7 +92,7 @@ pub fn hold(
 /// getdents(2), and those of `each`.
 pub fn list(
     folder: BorrowedFd<'_>,
-    mut each: impl FnMut(&CStr) -> Result<(), Errno>,
+    each: &mut dyn FnMut(&CStr) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     seek(folder, SeekFrom::Start(0))?;
     let mut space = [MaybeUninit::uninit(); 4096];

@@ -129,7 +129,7 @@ fn make_folders(entry: BorrowedFd<'_>, top: &CStr) -> Result<(), Errno> {
 
 fn has_image(entry: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut is_there = false;
-    list(entry, |name| {
+    list(entry, &mut |name| {
         is_there |= name.to_bytes().starts_with(IMAGE.as_bytes());
         Ok(())
     })?;

@@ -84,7 +84,7 @@ fn refused(name: &CStr, why: Rare) -> Error<'static> {
 /// What is in a folder, listed before it changes.
 fn names(folder: BorrowedFd<'_>) -> Result<Vec<&'static CStr>, Errno> {
     let mut names: Vec<&CStr> = Vec::new();
-    list(folder, |name| {
+    list(folder, &mut |name| {
         names.extend(keep(name.to_bytes()).map(|name| name as &CStr));
         Ok(())
     })?;

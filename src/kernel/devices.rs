@@ -209,7 +209,7 @@ fn mount_in(
     mkdirat(folder, name, Mode::from_raw_mode(0o755))?;
     let place =
         openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-    filesystem::mount_on(&place?, wanted, || {
+    filesystem::mount_on(&place?, wanted, &|| {
         openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
     })
 }

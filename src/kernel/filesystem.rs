@@ -85,7 +85,7 @@ pub fn mount_new(
     wanted: &FileSystem<'_>,
 ) -> Result<OwnedFd, Fault> {
     let onto = inside::open_or_make(root, target, MountPoint::Directory).doing(&MAKE_POINT)?;
-    mount_on(&onto, wanted, || inside::open(root, target)).doing(&MAKE)
+    mount_on(&onto, wanted, &|| inside::open(root, target)).doing(&MAKE)
 }
 
 /// Mounts it on an open directory. Where the kernel knows only names, `mounted` opens what is then
@@ -93,7 +93,7 @@ pub fn mount_new(
 pub(super) fn mount_on(
     onto: &OwnedFd,
     wanted: &FileSystem<'_>,
-    mounted: impl FnOnce() -> Result<OwnedFd, Errno>,
+    mounted: &dyn Fn() -> Result<OwnedFd, Errno>,
 ) -> Result<OwnedFd, Errno> {
     let made = make(wanted).and_then(|mount| attach(&mount, onto).map(|()| mount));
     match made {

@@ -99,7 +99,7 @@ fn hide_one(places: &Places<'_>, path: &CStr, covers: &mut Covers) -> Result<boo
         Some(cover) => bind_one(cover, &place)?,
         None if is_folder => {
             let mounted = || places.open(path)?.ok_or(Errno::NOENT);
-            *cover = Some(filesystem::mount_on(&place, &NOTHING, mounted)?);
+            *cover = Some(filesystem::mount_on(&place, &NOTHING, &mounted)?);
         }
         None => bind_one(cover.insert(null_device()?), &place)?,
     }

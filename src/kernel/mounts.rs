@@ -259,9 +259,15 @@ impl<const BYTES: usize> Name<BYTES> {
     }
 
     pub fn as_c_str(&self) -> Result<&CStr, Errno> {
-        let whole = self.bytes.get(..=self.length).ok_or(Errno::NAMETOOLONG)?;
-        CStr::from_bytes_with_nul(whole).map_err(|_| Errno::INVAL)
+        whole(&self.bytes, self.length)
     }
+}
+
+/// The name of this length, unless it did not fit.
+#[inline(never)]
+fn whole(bytes: &[u8], length: usize) -> Result<&CStr, Errno> {
+    let whole = bytes.get(..=length).ok_or(Errno::NAMETOOLONG)?;
+    CStr::from_bytes_with_nul(whole).map_err(|_| Errno::INVAL)
 }
 
 /// Puts a part to its place, if there is one; where it ends.

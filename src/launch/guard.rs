@@ -23,7 +23,7 @@ impl Guard {
     /// # Errors
     ///
     /// `pidfd_open(2)`, clone(2).
-    pub fn post(kept: Option<BorrowedFd<'_>>, act: impl Fn()) -> Result<Self, Errno> {
+    pub fn post(kept: Option<BorrowedFd<'_>>, act: &dyn Fn()) -> Result<Self, Errno> {
         let launcher = pidfd_open(getpid(), PidfdFlags::empty())?;
         let mut guard = || {
             // What kills the launcher's group or session, or all of its name, is not to kill this.

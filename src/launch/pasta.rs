@@ -70,7 +70,7 @@ impl Pasta {
         let process = process.ok_or(Errno::SRCH)?;
         let file = pidfd_open(process, PidfdFlags::empty())?;
         // It may have ended by itself.
-        let guard = Guard::post(Some(file.as_fd()), || {
+        let guard = Guard::post(Some(file.as_fd()), &|| {
             let _ = pidfd_send_signal(file.as_fd(), Signal::KILL);
         });
         match guard {

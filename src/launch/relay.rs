@@ -47,7 +47,7 @@ impl Caller {
         let before = tcgetattr(standard_input()).ok();
         let mut guard = None;
         if let Some(before) = &before {
-            guard = Guard::post(None, || set_back(before)).ok();
+            guard = Guard::post(None, &|| set_back(before)).ok();
             let mut raw = before.clone();
             raw.make_raw();
             let _ = tcsetattr(standard_input(), OptionalActions::Drain, &raw);

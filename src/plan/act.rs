@@ -183,7 +183,7 @@ impl Ties<'_> {
         send(runtime.as_fd(), &[meeting as u8], SendFlags::NOSIGNAL)?;
         let mut number = [0; 4];
         // A runtime that is gone has no answer.
-        if recv(runtime.as_fd(), &mut number, RecvFlags::empty())?.0 < 4 {
+        if recv(runtime.as_fd(), &mut number[..], RecvFlags::empty())?.0 < 4 {
             return Err(Errno::PIPE);
         }
         self.number = i32::from_ne_bytes(number);

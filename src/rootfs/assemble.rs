@@ -106,7 +106,7 @@ impl Assembly {
             Some(_) => return Err(Errno::EXIST),
         }
         let like = self.like()?;
-        place.put(|| {
+        place.put(&|| {
             symlinkat(terminated(target)?, folder, temporary)?;
             set_owner(folder, temporary, &like);
             utimensat(folder, temporary, &times(&like), AtFlags::SYMLINK_NOFOLLOW)
@@ -124,7 +124,7 @@ impl Assembly {
             return place.copy(terminated(&self.path)?);
         }
         let like = self.like()?;
-        place.put(|| {
+        place.put(&|| {
             let mode = Mode::from_raw_mode(mode & 0o777);
             mknodat(place.folder, place.temporary, kind, mode, like.st_rdev)?;
             set_owner(place.folder, place.temporary, &like);

@@ -37,7 +37,7 @@ impl Place<'_> {
             // It was when it was looked at.
             return Err(Errno::STALE);
         }
-        self.put(|| {
+        self.put(&|| {
             let to = self.create()?;
             copy_content(from.as_fd(), to.as_fd())?;
             make_like(to.as_fd(), &found)
@@ -50,7 +50,7 @@ impl Place<'_> {
     ///
     /// open(2), write(2).
     pub fn write(self, content: &str) -> Result<(), Errno> {
-        self.put(|| {
+        self.put(&|| {
             let to = self.create()?;
             crate::text::Text::new().push(content).write_to(to.as_fd())?;
             fchmod(to.as_fd(), Mode::from_raw_mode(0o644))
@@ -62,7 +62,7 @@ impl Place<'_> {
     /// # Errors
     ///
     /// Those of `make`; rename(2).
-    pub fn put(self, make: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+    pub fn put(self, make: &dyn Fn() -> Result<(), Errno>) -> Result<(), Errno> {
         let Self { folder, name, temporary } = self;
         let done = make().and_then(|()| renameat(folder, temporary, folder, name));
         if done.is_err() {

@@ -105,7 +105,7 @@ impl Writer<'_> {
     pub fn space(&mut self) -> Result<Space<'_>, Errno> {
         while self.free == 0 {
             let mut given_back = [0; 1];
-            let receive = || recv(self.socket.as_fd(), &mut given_back, RecvFlags::empty());
+            let receive = || recv(self.socket.as_fd(), &mut given_back[..], RecvFlags::empty());
             if retry_on_intr(receive)?.0 == 0 {
                 return Err(Errno::PIPE);
             }
@@ -190,10 +190,10 @@ impl Reader<'_> {
             (self.read, self.bytes) = (0, 0);
         }
         let mut message = [0; MESSAGE_BYTES];
-        let receive = || recv(self.socket.as_fd(), &mut message, RecvFlags::empty());
+        let receive = || recv(self.socket.as_fd(), &mut message[..], RecvFlags::empty());
         let length = match retry_on_intr(receive) {
             // It has ended before it took what was sent to it, which is told first; unix(7).
-            Err(Errno::CONNRESET) => recv(self.socket.as_fd(), &mut message, RecvFlags::empty())?.0,
+            Err(Errno::CONNRESET) => recv(self.socket.as_fd(), &mut message[..], RecvFlags::empty())?.0,
             answer => answer?.0,
         };
         let mut words =

@@ -186,7 +186,7 @@ impl<'a> Header<'a> {
     pub fn sparse(
         self,
         is_further: bool,
-        mut each: impl FnMut(u64, u64) -> Result<(), Failure>,
+        each: &mut dyn FnMut(u64, u64) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let (start, count, more) = if is_further {
             (0, FURTHER_COUNT, FURTHER_MORE)

@@ -186,12 +186,12 @@ impl<'a> Reader<'a> {
     fn read_map(&mut self, header: Header<'_>, entry: &mut Entry) -> Result<(), Failure> {
         let sparse = entry.sparse.get_or_insert_default();
         sparse.bytes = header.sparse_size()?;
-        let mut is_more = header.sparse(false, |place, bytes| sparse.push(place, bytes))?;
+        let mut is_more = header.sparse(false, &mut |place, bytes| sparse.push(place, bytes))?;
         while is_more {
             let block = block(self.source)?.ok_or(CUT_OFF)?;
             let further = Header::new(&block);
             let before = sparse.parts().len();
-            is_more = further.sparse(true, |place, bytes| sparse.push(place, bytes))?;
+            is_more = further.sparse(true, &mut |place, bytes| sparse.push(place, bytes))?;
             if is_more && sparse.parts().len() == before {
                 return Err(Failure::Archive(rare!("the map of its holes has no end")));
             }

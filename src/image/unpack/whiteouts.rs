@@ -101,7 +101,7 @@ fn empty_old(
 /// Reads all names before any is removed, since reading a directory that changes may miss some.
 fn names(folder: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
     let mut names: Vec<Vec<u8>> = Vec::new();
-    list(folder, |name| {
+    list(folder, &mut |name| {
         names.push(name.to_bytes_with_nul().to_vec());
         Ok(())
     })?;
@@ -137,7 +137,7 @@ fn remove_in_place(folder: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<
 /// Whether there is nothing in a directory.
 pub fn is_empty(folder: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut is_empty = true;
-    list(openat(folder, c".", FOLDER, Mode::empty())?.as_fd(), |_| {
+    list(openat(folder, c".", FOLDER, Mode::empty())?.as_fd(), &mut |_| {
         is_empty = false;
         Ok(())
     })?;
