@@ -13,23 +13,23 @@ use crate::launch::criu::attend;
 use crate::text::Text;
 use alloc::vec::Vec;
 
-/// Checkpoints it; the exit status.
+/// Checkpoints it.
 ///
 /// # Errors
 ///
 /// It does not run, or what CRIU said; it goes on then.
-pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+pub fn checkpoint(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let typed = runtime.typed;
-    let folder = runtime.home.open(runtime.id())?;
+    let folder = runtime.folder()?;
     folder.lock()?;
-    let state = state::of(&folder)?;
-    let mut cgroup = cgroup_of(&state);
-    check(&folder, &state, cgroup.as_ref())?;
+    let state = state::of(folder)?;
+    let cgroup = cgroup_of(state);
+    check(folder, state, cgroup.as_deref())?;
     let is_early = typed.has(Name::PreDump);
     if is_early && typed.has(Name::LazyPages) {
         return Err(refused("--pre-dump", rare!("it takes all pages, and --lazy-pages none")));
     }
-    let config = &*bundle::kept(runtime, &folder, &state)?;
+    let config = &*bundle::kept(runtime, folder, state)?;
     criu::check(config)?;
     let run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
     let mut number = Text::new();
@@ -44,9 +44,9 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     }
     if !is_early && !typed.has(Name::LeaveRunning) {
         // It is killed already; its end is waited for.
-        delete::end(&state, cgroup.as_mut())?;
+        delete::end(state, cgroup)?;
     }
-    Ok(0)
+    Ok(())
 }
 
 fn check(folder: &Folder, state: &State, cgroup: Option<&Cgroup>) -> Result<(), Error<'static>> {

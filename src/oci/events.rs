@@ -20,7 +20,7 @@ use rustix::fs::Timespec;
 /// # Errors
 ///
 /// It does not run; the interval is none.
-pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+pub fn events(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     let is_once = runtime.typed.has(Name::Stats);
     let seconds = match runtime.typed.value(Name::Interval).map_or(&b"5s"[..], CStr::to_bytes) {
@@ -33,20 +33,20 @@ pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let mut oom = if is_once { None } else { cgroup.watch_memory()? };
     let process = state.member.open();
     let tell = || {
-        let mut text = begin(&folder, "stats");
+        let mut text = begin(folder, "stats");
         cgroup.push_stats(text.push(",\"data\":"))?;
         print(text.push("}\n"))
     };
     tell()?;
-    let Ok(process) = process else { return Ok(0) };
+    let Ok(process) = process else { return Ok(()) };
     let end = || milliseconds().saturating_add(i64::from(seconds) * 1000);
-    while !is_once && wait(&folder, &process, &mut oom, end())? {
+    while !is_once && wait(folder, &process, &mut oom, end())? {
         // This may go on for months, and texts are kept. What fails there is told from here.
         if !aside(&mut || tell().is_ok())? {
             tell()?;
         }
     }
-    Ok(0)
+    Ok(())
 }
 
 fn begin(folder: &Folder, kind: &str) -> Text {

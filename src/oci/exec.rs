@@ -31,7 +31,7 @@ static WAIT: Operation = Operation::new(rare!("wait for the program"));
 
 /// A process on its way into a container.
 struct Joining<'s> {
-    cgroup: Option<Cgroup>,
+    cgroup: Option<&'s Cgroup>,
     state: &'s State,
     id: &'static CStr,
     metadata: &'static str,
@@ -39,7 +39,7 @@ struct Joining<'s> {
 
 impl Attendant for Joining<'_> {
     fn cloned(&mut self, child: Pid) -> Result<(), Error<'static>> {
-        match &self.cgroup {
+        match self.cgroup {
             Some(cgroup) => cgroup.join(child),
             None => Ok(()),
         }
@@ -69,12 +69,12 @@ impl Attendant for Joining<'_> {
 ///
 /// The container does not run, or what kept the program from running.
 pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    let cgroup = cgroup_of(&state);
-    check(runtime, &folder, &state, cgroup.as_ref())?;
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    let mut cgroup = cgroup_of(state);
+    check(runtime, folder, state, cgroup.as_deref())?;
     let process = state.member.open().doing(&ENTER)?;
-    let config = read(runtime, &folder, &state)?;
+    let config = read(runtime, folder, state)?;
     let container = &config.container;
     let how = if runtime.typed.has(Name::Detach) { How::Detached } else { How::Attached };
     let filters = create::filters(config)?;
@@ -92,14 +92,15 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let (ours, theirs) = console(runtime, container.process.terminal, how)?;
     let metadata = config.seccomp.as_ref().and_then(|seccomp| seccomp.listener);
     let metadata = metadata.map_or("", |listener| listener.1);
-    let cgroup = match (cgroup, runtime.typed.value(Name::Cgroup)) {
-        (Some(cgroup), Some(inner)) => Some(cgroup.below(inner.to_bytes())?),
-        (None, Some(_)) => {
-            return Err(about(folder.id, rare!("it has no cgroup, which --cgroup takes")));
+    if let Some(inner) = runtime.typed.value(Name::Cgroup) {
+        match &mut cgroup {
+            Some(cgroup) => cgroup.descend(inner.to_bytes())?,
+            None => {
+                return Err(about(folder.id, rare!("it has no cgroup, which --cgroup takes")));
+            }
         }
-        (cgroup, None) => cgroup,
-    };
-    let mut joining = Joining { cgroup, state: &state, id: folder.id, metadata };
+    }
+    let mut joining = Joining { cgroup: cgroup.as_deref(), state, id: folder.id, metadata };
     let given = Given {
         terminal: theirs.as_ref().map(OwnedFd::as_fd),
         entered: Some(process.as_fd()),

@@ -12,7 +12,7 @@ use crate::text::{Text, parts};
 /// # Errors
 ///
 /// write(2).
-pub fn features() -> Result<u8, Error<'static>> {
+pub fn features() -> Result<(), Error<'static>> {
     let mut text = Text::new();
     // What the file does not know is put in where an @ is.
     for (place, piece) in parts(rare!(file "oci/features.json").bytes(), b'@').enumerate() {

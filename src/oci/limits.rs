@@ -20,17 +20,20 @@ use core::ffi::CStr;
 static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// A container that has not stopped, and its cgroup.
+pub type Living = (&'static Folder, &'static State, &'static Cgroup);
+
+/// Finds it.
 ///
 /// # Errors
 ///
 /// There is none of that name, it has stopped, or has no cgroup.
-pub fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    if state.status(&folder, false) == Status::Stopped {
+pub fn living(runtime: &Runtime<'_>) -> Result<Living, Error<'static>> {
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    if state.status(folder, false) == Status::Stopped {
         return Err(about(folder.id, rare!("container not running")));
     }
-    match cgroup_of(&state) {
+    match cgroup_of(state) {
         Some(cgroup) => Ok((folder, state, cgroup)),
         None => Err(about(folder.id, rare!("it has no cgroup, which this takes"))),
     }
@@ -41,18 +44,18 @@ pub fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'s
 /// # Errors
 ///
 /// It does not run, or is as asked for already.
-pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<u8, Error<'static>> {
+pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     folder.lock()?;
     let is_frozen = cgroup.is_frozen();
-    match state.status(&folder, is_frozen) {
+    match state.status(folder, is_frozen) {
         Status::Running | Status::Created if is_wanted => {}
         Status::Paused if !is_wanted => {}
         _ if is_wanted => return Err(about(folder.id, rare!("cannot pause: it is not running"))),
         _ => return Err(about(folder.id, rare!("cannot resume: it is not paused"))),
     }
     cgroup.freeze(is_wanted)?;
-    Ok(0)
+    Ok(())
 }
 
 /// Changes limits.
@@ -60,7 +63,7 @@ pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<u8, Error<'stati
 /// # Errors
 ///
 /// A limit is none, or cannot be set.
-pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+pub fn update(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     folder.lock()?;
     let schemata = schemata(runtime)?;
@@ -74,10 +77,10 @@ pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         None => typed(runtime)?,
     };
     if !schemata.is_empty() {
-        share(runtime, &folder, &state, &schemata)?;
+        share(runtime, folder, state, &schemata)?;
     }
     cgroup.apply(resources)?;
-    Ok(0)
+    Ok(())
 }
 
 /// The options of cache and memory bandwidth, as lines of the group's `schemata`.

@@ -2,7 +2,7 @@
 
 use super::home::{FAILED, Folder};
 use super::state::{self, State, Status, owner_name};
-use super::{Runtime, cgroup_of, print};
+use super::{Runtime, cgroup_of, kept, print};
 use crate::cli::runtime::Name;
 use crate::error::{Error, Why};
 use crate::launch::assist;
@@ -11,13 +11,13 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What is known of a container; one that is being made has little.
-fn known(folder: &Folder) -> Result<(State, Status), Error<'static>> {
+fn known(folder: &Folder) -> Result<(&'static State, Status), Error<'static>> {
     let Some(state) = State::load(folder)? else {
         let status = if folder.is_locked() { Status::Creating } else { Status::Stopped };
-        return Ok((State::default(), status));
+        return Ok((kept(State::default()), status));
     };
     let mut status = state.status(folder, false);
-    if status == Status::Running && cgroup_of(&state).is_some_and(|cgroup| cgroup.is_frozen()) {
+    if status == Status::Running && cgroup_of(state).is_some_and(|cgroup| cgroup.is_frozen()) {
         status = Status::Paused;
     }
     Ok((state, status))
@@ -33,11 +33,11 @@ fn number(state: &State, status: Status) -> u32 {
 /// # Errors
 ///
 /// There is none of that name.
-pub fn state(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let (state, status) = known(&folder)?;
+pub fn state(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
+    let folder = runtime.folder()?;
+    let (state, status) = known(folder)?;
     let mut text = Text::new();
-    state.render(&mut text, folder.id, status, number(&state, status));
+    state.render(&mut text, folder.id, status, number(state, status));
     print(text.push("\n"))
 }
 
@@ -46,7 +46,7 @@ pub fn state(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
 /// # Errors
 ///
 /// The format is none.
-pub fn list(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+pub fn list(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let is_json = is_json(runtime)?;
     let is_quiet = runtime.typed.has(Name::Quiet);
     let mut text = Text::new();
@@ -58,7 +58,7 @@ pub fn list(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         // One may go while they are listed.
         let Ok(folder) = runtime.home.open(id) else { continue };
         let Ok((state, status)) = known(&folder) else { continue };
-        let number = number(&state, status);
+        let number = number(state, status);
         if is_quiet {
             text.push_name(id.to_bytes()).push("\n");
         } else if is_json {
@@ -113,10 +113,10 @@ fn is_json(runtime: &Runtime<'_>) -> Result<bool, Error<'static>> {
 /// # Errors
 ///
 /// There is no container of that name, or no ps(1).
-pub fn ps(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    let mut numbers = match cgroup_of(&state) {
+pub fn ps(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    let mut numbers = match cgroup_of(state) {
         Some(cgroup) => cgroup.processes()?,
         None => Vec::new(),
     };

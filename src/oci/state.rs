@@ -2,12 +2,12 @@
 //! command; and how it is told to others (the OCI specification, `runtime.md`, "State").
 
 use super::home::{FAILED, Folder, about};
+use super::kept;
 use super::member::Member;
 use crate::container::keep;
 use crate::error::{Doing, Error, Operation, Why};
 use crate::json::{self, as_number, as_str, get};
 use crate::text::{Text, cut, parts};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::io::Errno;
@@ -118,7 +118,7 @@ impl State {
     /// # Errors
     ///
     /// It is not there yet (`None`), or not what was written.
-    pub fn load(folder: &Folder) -> Result<Option<Self>, Error<'static>> {
+    pub fn load(folder: &Folder) -> Result<Option<&'static mut Self>, Error<'static>> {
         let mut has_cgroup = true;
         let read = folder.read(FILE).or_else(|errno| {
             if errno != Errno::NOENT {
@@ -141,7 +141,7 @@ impl State {
             }
         };
         let value = json::parse(bytes, rare!("read the container's state,"))?;
-        let value = &*Box::leak(Box::new(value));
+        let value = &*kept(value);
         let object = json::as_object(Some(value));
         let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
         let path = |name| keep(json::text(object, name)).unwrap_or_default();
@@ -153,7 +153,7 @@ impl State {
         for (name, value) in json::object(object, "annotations") {
             annotations.push((&**name, as_str(value).unwrap_or_default()));
         }
-        Ok(Some(Self {
+        Ok(Some(kept(Self {
             member: Member { number: number("pid") as u32, started: number("started") },
             version: json::text(object, "ociVersion"),
             bundle: path("bundle"),
@@ -164,7 +164,7 @@ impl State {
             has_cgroup,
             cache_group: path("cacheGroup"),
             annotations: annotations.leak(),
-        }))
+        })))
     }
 
     /// How far the container is.
@@ -237,7 +237,7 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
 /// # Errors
 ///
 /// It was never made, or who made it died on the way.
-pub fn of(folder: &Folder) -> Result<State, Error<'static>> {
+pub fn of(folder: &Folder) -> Result<&'static State, Error<'static>> {
     let state = State::load(folder)?.filter(|state| state.has_cgroup);
-    state.ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
+    state.map(|state| &*state).ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
 }
