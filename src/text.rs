@@ -1,6 +1,11 @@
 //! Building the lines that a person reads, without `core::fmt`, whose machinery would be a third of
 //! the binary.
 
+mod table;
+
+pub(crate) use table::table;
+pub use table::{Table, place};
+
 use crate::rare::Rare;
 use alloc::vec::Vec;
 use core::ffi::CStr;

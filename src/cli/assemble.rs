@@ -115,7 +115,7 @@ fn source<'a>(settings: &Settings<'a>) -> Result<Source<'a>, Error<'a>> {
 fn user<'a>(settings: &Settings<'a>) -> Result<Option<User>, Error<'a>> {
     let Some(typed) = settings.user else { return Ok(None) };
     let user = User::parse(typed.to_bytes());
-    let refused = || match by_short(OPTIONS, b'u') {
+    let refused = || match by_short(&OPTIONS, b'u') {
         Some(entry) => option_value_error(entry, typed, OTHER_FORM),
         None => Error::usage(rare!("option"), b"--user", OTHER_FORM, b""),
     };

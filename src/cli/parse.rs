@@ -4,12 +4,13 @@ use super::assemble::assemble;
 use super::help::{help, version};
 use super::options::{Entry, Name, OPTIONS};
 use super::rootfs::{self, Rootfs};
+use super::runtime::COMMANDS;
 use super::settings::Settings;
 use super::words::{Typed, Words, option_error};
 use crate::container::{Container, Defaults, ImageFile};
 use crate::error::Error;
 use crate::rare::Rare;
-use crate::text::{Text, parts};
+use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -44,7 +45,7 @@ pub enum Purpose {
 ///
 /// What cannot stand as it was typed.
 pub fn parse<'a>(words: &'a [&'a CStr], callers: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
-    let mut words = Words::new(OPTIONS, words);
+    let mut words = Words::new(&OPTIONS, words);
     let settings = Box::leak(Box::new(Settings::default()));
     let command = loop {
         let rest = words.rest();
@@ -168,10 +169,6 @@ fn no_program() -> Error<'static> {
     Error::usage(Rare::NONE, b"", rare!("no program given"), usage)
 }
 
-/// Words that are commands and not programs: the OCI runtime's.
-const COMMANDS: &[u8] = b"checkpoint create delete events exec features kill list pause ps \
-    restore resume run spec start state update";
-
 /// The command `check`.
 fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
     match rest {
@@ -193,7 +190,7 @@ fn check_error(word: &CStr) -> Error<'_> {
 }
 
 fn refuse_command(word: &CStr) -> Result<(), Error<'_>> {
-    if !parts(COMMANDS, b' ').any(|command| command == word.to_bytes()) {
+    if COMMANDS.get(word.to_bytes()).is_none() {
         return Ok(());
     }
     let hint = rare!("its options stand behind it; to run a program of that name, write -- before it, or its path").bytes();

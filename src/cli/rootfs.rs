@@ -69,7 +69,7 @@ struct Settings<'a> {
 ///
 /// What cannot stand as it was typed.
 pub fn parse<'a>(words: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
-    let mut words = Words::new(ROOTFS_OPTIONS, words);
+    let mut words = Words::new(&ROOTFS_OPTIONS, words);
     let mut settings = Settings::default();
     let mut programs = Vec::new();
     loop {
@@ -183,8 +183,7 @@ impl<'a> Settings<'a> {
             if !is_given || with == purpose {
                 continue;
             }
-            let entry = ROOTFS_OPTIONS.iter().find(|entry| entry.name == name);
-            let long = entry.map_or("", |entry| entry.long);
+            let long = ROOTFS_OPTIONS.word(|entry| entry.name == name);
             let (why, hint) = match with {
                 Purpose::Programs => {
                     (rare!("is about programs of this system"), rare!("not about an image"))
@@ -194,7 +193,7 @@ impl<'a> Settings<'a> {
                 }
                 Purpose::Prune => (rare!("is about what was kept"), rare!("--prune removes it")),
             };
-            return Err(option_error(long.as_bytes(), why, hint.bytes()));
+            return Err(option_error(long, why, hint.bytes()));
         }
         Ok(())
     }

@@ -315,7 +315,7 @@ fn mode(text: &[u8]) -> Option<Mode> {
 /// What is wrong with a value, with the option's own name in front of it.
 pub fn option_value_error<'a>(entry: &Entry, value: &CStr, why: Rare) -> Error<'a> {
     let mut typed = Text::new();
-    typed.push(entry.long).push(" '").push_name(value.to_bytes()).push("'");
+    typed.push_raw(entry.long()).push(" '").push_name(value.to_bytes()).push("'");
     option_error(typed.leak(), why, usage(entry))
 }
 

@@ -204,8 +204,7 @@ impl Run {
 
 /// What an option is called that has the same name here and there.
 fn same(name: Name) -> &'static CStr {
-    let entry = OPTIONS.iter().find(|entry| entry.name == name);
-    joined(&[b"--", entry.map_or("", |entry| entry.long).as_bytes()])
+    joined(&[b"--", OPTIONS.word(|entry| entry.name == name)])
 }
 
 /// What a line of the log says of an error: not that there was one, nor that of a program that it tried.

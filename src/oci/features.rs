@@ -18,7 +18,7 @@ pub fn features() -> Result<(), Error<'static>> {
     for (place, piece) in parts(rare!(file "oci/features.json").bytes(), b'@').enumerate() {
         text.push_raw(piece);
         match place {
-            0 => push_list(&mut text, "", mount_options().join(" ").as_bytes()),
+            0 => push_list(&mut text, "", &mount_options().join(&b' ')),
             1 => drop(text.push_json(env!("CARGO_PKG_VERSION").as_bytes())),
             2 => push_list(&mut text, "CAP_", CAPABILITIES.to_ascii_uppercase().as_bytes()),
             3 => push_list(&mut text, "SCMP_ARCH_", ARCHITECTURES),

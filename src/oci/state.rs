@@ -239,5 +239,7 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
 /// It was never made, or who made it died on the way.
 pub fn of(folder: &Folder) -> Result<&'static State, Error<'static>> {
     let state = State::load(folder)?.filter(|state| state.has_cgroup);
-    state.map(|state| &*state).ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
+    state
+        .map(|state| &*state)
+        .ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
 }

@@ -31,7 +31,6 @@ use core::ffi::CStr;
 pub use linux::is_bandwidth;
 pub use mounts::options as mount_options;
 use node::{Faults, Node, check_names};
-use typed::Words;
 
 /// What a configuration says. It lives until the process ends, as all that is read for a launch.
 pub struct Config {
@@ -273,15 +272,13 @@ fn hooks(node: &Node<'_>) -> Hooks<'static> {
 /// Which it is for, it says.
 #[inline(never)]
 fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
-    const SHARING: &Words = &[("new", 0), ("inherit", 1)];
-    const ALSO_NONE: &Words = &[("new", 0), ("inherit", 1), ("disable", 2)];
     let freebsd = top.get("freebsd");
     let jail = freebsd.get("jail");
     for name in &["host", "vnet"] {
-        jail.word_at(name, SHARING);
+        jail.word_at(name, "new inherit");
     }
     for name in &["ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
-        jail.word_at(name, ALSO_NONE);
+        jail.word_at(name, "new inherit disable");
     }
     for name in &["freebsd", "solaris", "windows", "zos", "vm"] {
         let node = top.get(name);

@@ -1,7 +1,6 @@
 //! `process`: the program, and who it is; also what `exec` is given.
 
 use super::node::{Node, twice};
-use super::typed::Words;
 use crate::container::{
     Attributes, Capabilities, Container, Limit, Process, Scheduler, User, capability, processors,
     resource,
@@ -32,27 +31,12 @@ pub fn put(described: Described, container: &mut Container<'static>) {
 }
 
 /// `sched.h`.
-const POLICIES: &Words = &[
-    ("SCHED_OTHER", 0),
-    ("SCHED_FIFO", 1),
-    ("SCHED_RR", 2),
-    ("SCHED_BATCH", 3),
-    ("SCHED_ISO", 4),
-    ("SCHED_IDLE", 5),
-    ("SCHED_DEADLINE", 6),
-];
-const SCHEDULER_FLAGS: &Words = &[
-    ("SCHED_FLAG_RESET_ON_FORK", 1),
-    ("SCHED_FLAG_RECLAIM", 2),
-    ("SCHED_FLAG_DL_OVERRUN", 4),
-    ("SCHED_FLAG_KEEP_POLICY", 8),
-    ("SCHED_FLAG_KEEP_PARAMS", 16),
-    ("SCHED_FLAG_UTIL_CLAMP_MIN", 32),
-    ("SCHED_FLAG_UTIL_CLAMP_MAX", 64),
-];
-/// `ioprio.h`: the class stands above 13 bits of priority.
-const CLASSES: &Words =
-    &[("IOPRIO_CLASS_RT", 1 << 13), ("IOPRIO_CLASS_BE", 2 << 13), ("IOPRIO_CLASS_IDLE", 3 << 13)];
+const POLICIES: &str =
+    "SCHED_OTHER SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_ISO SCHED_IDLE SCHED_DEADLINE";
+const SCHEDULER_FLAGS: &str = "SCHED_FLAG_RESET_ON_FORK SCHED_FLAG_RECLAIM SCHED_FLAG_DL_OVERRUN \
+    SCHED_FLAG_KEEP_POLICY SCHED_FLAG_KEEP_PARAMS SCHED_FLAG_UTIL_CLAMP_MIN SCHED_FLAG_UTIL_CLAMP_MAX";
+/// `ioprio.h`, from 1 on: the class stands above 13 bits of priority.
+const CLASSES: &str = "IOPRIO_CLASS_RT IOPRIO_CLASS_BE IOPRIO_CLASS_IDLE";
 
 /// Reads it; absent, it is empty.
 pub fn read(node: &Node<'_>) -> Described {
@@ -248,7 +232,7 @@ fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
 #[inline(never)]
 fn io_priority(node: &Node<'_>) -> Option<u16> {
     node.value()?;
-    let class = node.needed_word_at("class", CLASSES);
+    let class = node.needed_word_at("class", CLASSES) + 1;
     let priority = node.between_at("priority", 0, 7).unwrap_or_default();
-    Some(class as u16 | priority as u16)
+    Some((class as u16) << 13 | priority as u16)
 }
