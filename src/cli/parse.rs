@@ -6,7 +6,7 @@ use super::options::{Entry, Name, OPTIONS};
 use super::rootfs::{self, Rootfs};
 use super::runtime::COMMANDS;
 use super::settings::Settings;
-use super::words::{Typed, Words, option_error};
+use super::words::{Typed, Words, refused};
 use crate::container::{Container, Defaults, ImageFile};
 use crate::error::Error;
 use crate::rare::Rare;
@@ -154,11 +154,9 @@ impl<'a> Settings<'a> {
         ];
         match given.iter().find(|(is_given, _)| *is_given) {
             None => Ok(()),
-            Some((_, name)) => Err(option_error(
-                name.as_bytes(),
-                rare!("is about an image"),
-                rare!("--image FILE names it").bytes(),
-            )),
+            Some((_, name)) => {
+                Err(refused(name, rare!("is about an image"), rare!("--image FILE names it")))
+            }
         }
     }
 }

@@ -124,6 +124,13 @@ pub fn option_error<'a>(typed: &'a [u8], why: Rare, hint: &'a [u8]) -> Error<'a>
     Error::usage(rare!("option"), typed, why, hint)
 }
 
+/// An option that does not go with the others.
+#[cold]
+#[inline(never)]
+pub fn refused(option: &'static str, why: Rare, hint: Rare) -> Error<'static> {
+    option_error(option.as_bytes(), why, hint.bytes())
+}
+
 /// The string behind its first `start` bytes, which it has.
 pub fn tail(string: &CStr, start: usize) -> &CStr {
     let bytes = string.to_bytes_with_nul().get(start..).unwrap_or_default();
