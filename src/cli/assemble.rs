@@ -97,9 +97,9 @@ const BRINGING: [(Namespaces, &str); 6] = [
 
 /// What it has apart from the host.
 fn isolate<'a>(settings: &mut Settings<'a>) -> Result<(), Error<'a>> {
-    let shared = settings.shared.unwrap_or(Namespaces::NONE);
+    let shared = settings.shared;
     let base = if settings.all { ALL } else { Namespaces::NONE };
-    let mut kinds = base.and(settings.isolated.unwrap_or(Namespaces::NONE)).without(shared);
+    let mut kinds = base.and(settings.isolated).without(shared);
     let isolation = &mut settings.container.isolation;
     if let Network::Join(path) = isolation.network {
         isolation.joined.push(Join { kind: Namespaces::NET, path });

@@ -37,8 +37,8 @@ pub struct Settings<'a> {
     pub clear_environment: bool,
     pub user: Option<&'a CStr>,
     pub all: bool,
-    pub isolated: Option<Namespaces>,
-    pub shared: Option<Namespaces>,
+    pub isolated: Namespaces,
+    pub shared: Namespaces,
     pub has_network: bool,
     pub added: Option<CapabilitySet>,
     pub dropped: Option<CapabilitySet>,
@@ -112,18 +112,6 @@ impl<'a> Settings<'a> {
                 [] | [b'=', ..] => return Err(OTHER_FORM),
                 _ => self.environment.push(value),
             },
-            Name::GroupAdd => {
-                let group = number(bytes).filter(|group| *group != u32::MAX);
-                let group = Gid::from_raw(group.ok_or(OTHER_FORM)?);
-                self.container.process.groups.get_or_insert_default().push(group);
-            }
-            Name::StopSignal => {
-                self.container.process.stop_signal = Some(signal(bytes).ok_or(OTHER_FORM)?)
-            }
-            Name::PreserveFds => {
-                let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
-                self.container.process.preserved_descriptors = count.ok_or(OTHER_FORM)?;
-            }
             // Empty, it takes the image's own away.
             Name::Entrypoint => self.entrypoint = Some(value),
             Name::Explain => self.purpose = Purpose::Explain,
@@ -165,23 +153,36 @@ impl<'a> Settings<'a> {
             Name::CapAdd => add_capabilities(&mut self.added, bytes)?,
             Name::CapDrop => add_capabilities(&mut self.dropped, bytes)?,
             Name::SecurityOpt => self.set_security_option(bytes)?,
-            Name::Ulimit => {
-                self.container.process.limits.push(Limit::parse(bytes).ok_or(OTHER_FORM)?)
+            _ => return self.set_process(name, value),
+        }
+        Ok(())
+    }
+
+    fn set_process(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
+        let bytes = value.to_bytes();
+        let process = &mut self.container.process;
+        match name {
+            Name::GroupAdd => {
+                let group = number(bytes).filter(|group| *group != u32::MAX);
+                let group = Gid::from_raw(group.ok_or(OTHER_FORM)?);
+                process.groups.get_or_insert_default().push(group);
             }
-            Name::Umask => self.container.process.umask = Some(mode(bytes).ok_or(OTHER_FORM)?),
+            Name::StopSignal => process.stop_signal = Some(signal(bytes).ok_or(OTHER_FORM)?),
+            Name::PreserveFds => {
+                let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
+                process.preserved_descriptors = count.ok_or(OTHER_FORM)?;
+            }
+            Name::Ulimit => process.limits.push(Limit::parse(bytes).ok_or(OTHER_FORM)?),
+            Name::Umask => process.umask = Some(mode(bytes).ok_or(OTHER_FORM)?),
             Name::OomScoreAdj => {
                 signed(bytes, -1000, 1000).ok_or(OTHER_FORM)?;
-                self.container.process.oom_score = Some(value);
+                process.oom_score = Some(value);
             }
-            Name::Nice => {
-                self.container.process.nice = Some(signed(bytes, -20, 19).ok_or(OTHER_FORM)?)
-            }
-            Name::Cpuset => {
-                self.container.process.processors = Some(processors(bytes).ok_or(OTHER_FORM)?)
-            }
+            Name::Nice => process.nice = Some(signed(bytes, -20, 19).ok_or(OTHER_FORM)?),
+            Name::Cpuset => process.processors = Some(processors(bytes).ok_or(OTHER_FORM)?),
             Name::Timeout => {
                 let seconds = number(bytes).filter(|seconds| *seconds > 0);
-                self.container.process.timeout = Some(seconds.ok_or(OTHER_FORM)?);
+                process.timeout = Some(seconds.ok_or(OTHER_FORM)?);
             }
             _ => {}
         }
@@ -248,9 +249,8 @@ pub fn not_empty(value: &CStr) -> Result<&CStr, Rare> {
 }
 
 #[inline(never)]
-fn add_kinds(set: &mut Option<Namespaces>, list: &[u8]) -> Result<(), Rare> {
-    let more = kinds(list).ok_or(UNKNOWN_KIND)?;
-    *set = Some(set.unwrap_or(Namespaces::NONE).and(more));
+fn add_kinds(set: &mut Namespaces, list: &[u8]) -> Result<(), Rare> {
+    *set = set.and(kinds(list).ok_or(UNKNOWN_KIND)?);
     Ok(())
 }
 

@@ -88,7 +88,7 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
 /// is not.
 pub fn undo(folder: &Folder, mut cgroup: Option<&mut Cgroup>) {
     if let Ok(Some(state)) = State::load(folder) {
-        let _ = delete::end(&state, cgroup.as_deref_mut());
+        let _ = delete::end(state, cgroup.as_deref_mut());
     }
     if let Some(cgroup) = cgroup {
         let _ = cgroup.remove();
