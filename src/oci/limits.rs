@@ -3,7 +3,7 @@
 use super::config;
 use super::home::{Folder, about};
 use super::state::{self, State, Status};
-use super::{Runtime, cgroup_of};
+use super::{Runtime, cgroup_of, kept};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
@@ -13,7 +13,6 @@ use crate::kernel::settings::{read_file, read_whole};
 use crate::rare::Rare;
 use crate::sys::files::standard_input;
 use crate::text::wide_number;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -67,24 +66,25 @@ pub fn update(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     folder.lock()?;
     let schemata = schemata(runtime)?;
-    let resources = match runtime.typed.value(Name::Resources) {
+    let resources = kept(Resources::default());
+    match runtime.typed.value(Name::Resources) {
         Some(file) => {
             let bytes = if file == c"-" { read_whole(standard_input()) } else { read_file(file) };
             let on = super::text::joined(&[file.to_bytes()]).to_bytes();
             let bytes = bytes.doing(&READ).map_err(|fault| fault.into_error(on, b""))?;
-            &*Box::leak(Box::new(config::resources(bytes)?))
+            config::read_resources(bytes, resources)?;
         }
-        None => typed(runtime)?,
-    };
+        None => fill_typed(runtime, resources)?,
+    }
     if !schemata.is_empty() {
-        share(runtime, folder, state, &schemata)?;
+        share(runtime, folder, state, schemata)?;
     }
     cgroup.apply(resources)?;
     Ok(())
 }
 
 /// The options of cache and memory bandwidth, as lines of the group's `schemata`.
-fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> {
+fn schemata<'a>(runtime: &Runtime<'a>) -> Result<&'a [&'a CStr], Error<'static>> {
     let mut lines = Vec::new();
     for place in [14, 15] {
         let line = runtime.typed.value(Name::Limit(place)).filter(|line| !line.is_empty());
@@ -95,7 +95,7 @@ fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> 
         }
         lines.extend(line);
     }
-    Ok(lines)
+    Ok(lines.leak())
 }
 
 /// Gives the container's group of cache and memory bandwidth another share.
@@ -129,8 +129,10 @@ enum Slot<'s> {
 }
 
 /// The limits that options name.
-fn typed(runtime: &Runtime<'_>) -> Result<&'static Resources<'static>, Error<'static>> {
-    let resources = Box::leak(Box::<Resources<'static>>::default());
+fn fill_typed(
+    runtime: &Runtime<'_>,
+    resources: &mut Resources<'static>,
+) -> Result<(), Error<'static>> {
     for (name, value) in &runtime.typed.options {
         let Name::Limit(place) = name else { continue };
         let (memory, cpu) = (&mut resources.memory, &mut resources.cpu);
@@ -158,7 +160,7 @@ fn typed(runtime: &Runtime<'_>) -> Result<&'static Resources<'static>, Error<'st
             return Err(Error::usage(rare!("limit"), on, why, b""));
         }
     }
-    Ok(resources)
+    Ok(())
 }
 
 /// Puts a limit where it belongs, or says what it is not.

@@ -3,7 +3,7 @@
 use super::node::Node;
 use super::resources::numbers_at;
 use super::{IntelRdt, Seccomp};
-use crate::container::{Clocks, IdMap, Isolation, Join, MemoryPolicy, Network, keep, processors};
+use crate::container::{IdMap, Isolation, Join, MemoryPolicy, keep, processors};
 use crate::kernel::entry;
 use crate::kernel::entry::NodeKind;
 use crate::seccomp::{Host, json};
@@ -26,28 +26,18 @@ const KINDS: Table<Namespaces> = table! {
 
 /// What a container has apart from the host; `top` is the whole configuration.
 #[inline(never)]
-pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
+pub fn isolation(top: &Node<'_>, node: &Node<'_>, isolation: &mut Isolation<'static>) {
     let (hostname, domainname) = (top.get("hostname"), top.get("domainname"));
     let devices = node.get("netDevices");
     let offsets = node.get("timeOffsets");
-    let mut isolation = Isolation {
-        namespaces: Namespaces::NONE,
-        joined: Vec::new(),
-        hostname: hostname.filled(),
-        domainname: domainname.filled(),
-        clocks: Clocks {
-            monotonic: offset(&offsets.get("monotonic")),
-            boottime: offset(&offsets.get("boottime")),
-        },
-        users: IdMap::Own,
-        groups: IdMap::Own,
-        network: Network::None,
-        net_devices: net_devices(&devices),
-        sysctls: Vec::new(),
-    };
-    namespaces_of(node, &mut isolation);
-    id_maps(node, &mut isolation);
-    let has = |kind| has(&isolation, kind);
+    isolation.hostname = hostname.filled();
+    isolation.domainname = domainname.filled();
+    isolation.clocks.monotonic = offset(&offsets.get("monotonic"));
+    isolation.clocks.boottime = offset(&offsets.get("boottime"));
+    isolation.net_devices = net_devices(&devices);
+    namespaces_of(node, isolation);
+    id_maps(node, isolation);
+    let has = |kind| has(isolation, kind);
     let takes = |node: &Node<'_>, is_said, kind| {
         if is_said && !has(kind) {
             node.wrong(rare!("it takes a namespace of its own: it would be the host's"));
@@ -59,8 +49,7 @@ pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
     if offsets.is_there() && (!has(Namespaces::TIME) || isolation.joins(Namespaces::TIME)) {
         offsets.wrong(rare!("they take a new namespace of type time"));
     }
-    isolation.sysctls = sysctls(&node.get("sysctl"), &isolation);
-    isolation
+    isolation.sysctls = sysctls(&node.get("sysctl"), isolation);
 }
 
 /// Whether it has a namespace of this kind, or needs none: without mounts of its own it is no container's.

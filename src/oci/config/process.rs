@@ -2,8 +2,7 @@
 
 use super::node::{Node, twice};
 use crate::container::{
-    Attributes, Capabilities, Container, Limit, Process, Scheduler, User, capability, processors,
-    resource,
+    Attributes, Capabilities, Container, Limit, Scheduler, User, capability, processors, resource,
 };
 use crate::oci::text::joined;
 use crate::text::{Text, cut, parts};
@@ -13,23 +12,6 @@ use rustix::fs::Mode;
 use rustix::process::{Gid, Rlimit};
 use rustix::thread::{CapabilitySet, CpuSet};
 
-/// What a `process` says, and what belongs to the container's security besides.
-pub struct Described {
-    /// The process.
-    pub process: Process<'static>,
-    /// Its capabilities.
-    pub capabilities: Option<Capabilities>,
-    /// Whether it gets no new privileges.
-    pub no_new_privileges: bool,
-}
-
-/// Puts a process into a container in the place of another.
-pub fn put(described: Described, container: &mut Container<'static>) {
-    container.process = described.process;
-    container.security.capabilities = described.capabilities;
-    container.security.no_new_privileges = described.no_new_privileges;
-}
-
 /// `sched.h`.
 const POLICIES: &str =
     "SCHED_OTHER SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_ISO SCHED_IDLE SCHED_DEADLINE";
@@ -38,39 +20,28 @@ const SCHEDULER_FLAGS: &str = "SCHED_FLAG_RESET_ON_FORK SCHED_FLAG_RECLAIM SCHED
 /// `ioprio.h`, from 1 on: the class stands above 13 bits of priority.
 const CLASSES: &str = "IOPRIO_CLASS_RT IOPRIO_CLASS_BE IOPRIO_CLASS_IDLE";
 
-/// Reads it; absent, it is empty.
-pub fn read(node: &Node<'_>) -> Described {
+/// Reads it, in the place of what the container has; absent, it is empty.
+#[inline(never)]
+pub fn read(node: &Node<'_>, container: &mut Container<'static>) {
+    let Container { process, security, .. } = container;
     let cwd = if node.is_there() { node.needed("cwd").path() } else { None };
+    process.working_directory = cwd.unwrap_or(c"/");
     let user = node.get("user");
     user.text_at("username");
     node.text_at("commandLine");
-    let mut described = Described {
-        process: Process {
-            command: node.strings_at("args"),
-            environment: environment(node),
-            working_directory: cwd.unwrap_or(c"/"),
-            user: Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) }),
-            groups: groups(&user),
-            preserved_descriptors: 0,
-            terminal: node.flag_at("terminal"),
-            init: false,
-            stop_signal: None,
-            timeout: None,
-            limits: limits(node),
-            // As in runc, where nothing is said.
-            umask: Some(
-                Mode::from_raw_mode(user.number_at("umask", 0o777).unwrap_or(0o022) as u32),
-            ),
-            oom_score: oom_score(&node.get("oomScoreAdj")),
-            nice: None,
-            processors: None,
-            attributes: Attributes::default(),
-        },
-        capabilities: Some(capabilities(&node.get("capabilities"))),
-        no_new_privileges: node.flag_at("noNewPrivileges"),
-    };
-    attributes(node, &mut described.process.attributes);
-    described
+    process.command = node.strings_at("args");
+    process.environment = environment(node);
+    process.user = Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) });
+    process.groups = groups(&user);
+    process.terminal = node.flag_at("terminal");
+    process.limits = limits(node);
+    // As in runc, where nothing is said.
+    let umask = user.number_at("umask", 0o777).unwrap_or(0o022);
+    process.umask = Some(Mode::from_raw_mode(umask as u32));
+    process.oom_score = oom_score(&node.get("oomScoreAdj"));
+    security.capabilities = Some(capabilities(&node.get("capabilities")));
+    security.no_new_privileges = node.flag_at("noNewPrivileges");
+    attributes(node, &mut process.attributes);
 }
 
 #[inline(never)]

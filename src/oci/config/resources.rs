@@ -9,8 +9,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// Reads them.
-pub fn read(node: &Node<'_>) -> Resources<'static> {
-    let mut resources = Resources::default();
+pub fn read(node: &Node<'_>, resources: &mut Resources<'static>) {
     memory(&node.get("memory"), &mut resources.memory);
     cpu(&node.get("cpu"), &mut resources.cpu);
     let pids = node.get("pids");
@@ -25,7 +24,6 @@ pub fn read(node: &Node<'_>) -> Resources<'static> {
     network.add_all_at("priorities", priority, &mut resources.network.priorities);
     node.get("rdma").each_member(&mut |node| resources.rdma.push(rdma(node)));
     node.get("unified").each_member(&mut |node| resources.unified.push(unified(node)));
-    resources
 }
 
 #[inline(never)]
