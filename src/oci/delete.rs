@@ -25,6 +25,7 @@ static END: Operation = Operation::new(rare!("end the container"));
 /// # Errors
 ///
 /// It runs, or there is none of that name; neither with `--force`.
+#[inline(never)]
 pub fn delete(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let is_forced = runtime.typed.has(Name::Force);
     let folder = match runtime.home.open(runtime.id()) {

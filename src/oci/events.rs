@@ -20,6 +20,7 @@ use rustix::fs::Timespec;
 /// # Errors
 ///
 /// It does not run; the interval is none.
+#[inline(never)]
 pub fn events(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     let is_once = runtime.typed.has(Name::Stats);

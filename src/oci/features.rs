@@ -12,6 +12,7 @@ use crate::text::{Text, parts};
 /// # Errors
 ///
 /// write(2).
+#[inline(never)]
 pub fn features() -> Result<(), Error<'static>> {
     let mut text = Text::new();
     // What the file does not know is put in where an @ is.

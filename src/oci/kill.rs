@@ -16,6 +16,7 @@ static KILL: Operation = Operation::new(rare!("send the signal"));
 /// # Errors
 ///
 /// There is no such signal, or the container does not run.
+#[inline(never)]
 pub fn kill(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let typed = runtime.typed.words.get(1).copied().unwrap_or(c"TERM");
     let mut name = typed.to_bytes().to_vec();

@@ -36,6 +36,7 @@ static ADOPT: Operation = Operation::new(rare!("be the parent of what criu resto
 /// # Errors
 ///
 /// What kept it from being restored; nothing is left of it then.
+#[inline(never)]
 pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let typed = runtime.typed;
     let how = if typed.has(Name::Detach) { How::Detached } else { How::Attached };

@@ -15,6 +15,7 @@ static WRITE: Operation = Operation { on: Object::Target, ..Operation::new(rare!
 /// # Errors
 ///
 /// There is one; open(2), write(2).
+#[inline(never)]
 pub fn spec(typed: &Typed<'_>, caller: Caller) -> Result<(), Error<'static>> {
     let bundle = absolute(typed.value(Name::Bundle).unwrap_or(c"."))?;
     let path = joined(&[bundle.to_bytes(), b"/config.json"]);
