@@ -74,6 +74,7 @@ impl Cgroup {
     }
 
     /// A line for each processor, whose first column is its number.
+    #[inline(never)]
     fn processors(&self, text: &mut Text) {
         let lines = self.file(b"cpuacct.usage_all");
         for (place, name) in ["percpu", "percpu_kernel", "percpu_user"].iter().enumerate() {
@@ -96,6 +97,7 @@ impl Cgroup {
 }
 
 /// All lines of `memory.stat`.
+#[inline(never)]
 fn raw(text: &mut Text, stat: &[u8]) {
     let mut before = "";
     for line in parts(stat, b'\n') {

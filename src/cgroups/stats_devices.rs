@@ -9,6 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
 impl Cgroup {
     /// Lines `MAJOR:MINOR OP NUMBER`, by the scheduler that counts, or by what counts without one.
+    #[inline(never)]
     pub(super) fn block1(&self, text: &mut Text) {
         for (place, (name, file)) in [
             ("ioServiceBytesRecursive", "io_service_bytes_recursive"),
@@ -38,6 +39,7 @@ impl Cgroup {
     }
 
     /// Lines `MAJOR:MINOR rbytes=NUMBER wbytes=NUMBER ...`.
+    #[inline(never)]
     pub(super) fn block2(&self, text: &mut Text) {
         let stat = self.file(b"io.stat");
         for (place, (name, wanted)) in [

@@ -145,6 +145,7 @@ fn check(
 }
 
 /// The container's configuration, with another process.
+#[inline(never)]
 fn read(
     runtime: &Runtime<'_>,
     folder: &Folder,

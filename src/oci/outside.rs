@@ -172,6 +172,7 @@ fn is_folder(found: Result<Stat, Errno>) -> bool {
 /// # Errors
 ///
 /// A namespace cannot be opened.
+#[inline(never)]
 pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(), Error<'static>> {
     let lines = lines(c"/proc/self/mountinfo");
     for &Shown { target, source, reach } in shown(config, cgroup) {
@@ -275,6 +276,7 @@ fn give_streams(run: &mut Run) {
 /// # Errors
 ///
 /// open(2), mkdir(2).
+#[inline(never)]
 pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), Error<'static>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags, Mode::empty()).doing(&POINT).on(root)?;
