@@ -114,6 +114,7 @@ impl<'a> Wanted<'a> {
     /// # Errors
     ///
     /// What cannot stand as it was typed; that neither names a program.
+    #[inline(never)]
     pub fn container(
         self,
         mut defaults: Defaults<'a>,

@@ -121,6 +121,7 @@ impl<'a> Settings<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn request(self, programs: Vec<&'a CStr>) -> Result<Rootfs<'a>, Error<'a>> {
         let purpose = match (self.prune, self.image) {
             (true, _) => Purpose::Prune,

@@ -162,6 +162,7 @@ impl Making<'_> {
 
     /// A user namespace that is joined has its maps already; what is said of them has to be true, since mounts
     /// and files are given to ids by it.
+    #[inline(never)]
     fn compare_maps(&self, child: Pid) -> Result<(), Error<'static>> {
         let isolation = &self.config.container.isolation;
         let maps = [
@@ -191,6 +192,7 @@ impl Making<'_> {
     }
 
     /// The host's interfaces that become the container's.
+    #[inline(never)]
     fn give_interfaces(&self, child: Pid) -> Result<(), Error<'static>> {
         let devices = &self.config.container.isolation.net_devices;
         if devices.is_empty() {
