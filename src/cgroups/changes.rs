@@ -5,7 +5,7 @@ use super::files::{Path, open, put};
 use super::make::why_missing;
 use crate::error::{Error, Why};
 use crate::rare::Rare;
-use crate::text::{Text, cut, keep};
+use crate::text::{Text, cut, decimal, keep};
 use alloc::vec::Vec;
 use rustix::io::Errno;
 
@@ -40,9 +40,7 @@ impl Changes {
     /// A number.
     pub fn number(&mut self, file: &str, number: Option<u64>) {
         if let Some(number) = number {
-            let mut text = Text::new();
-            text.push_number(number);
-            self.text(file, text.as_bytes());
+            self.text(file, decimal(number));
         }
     }
 
@@ -87,7 +85,7 @@ impl Changes {
 /// A number with its sign.
 pub fn signed(number: i64) -> Text {
     let mut text = Text::new();
-    text.push(if number < 0 { "-" } else { "" }).push_number(number.unsigned_abs());
+    text.push_signed(number);
     text
 }
 

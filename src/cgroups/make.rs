@@ -4,7 +4,7 @@ use super::files::{Path, Patience, open, put, tree, value, write};
 use super::{Cgroup, Folder, parent};
 use crate::error::{Error, Why};
 use crate::rare::Rare;
-use crate::text::{Text, parts};
+use crate::text::{Text, decimal, parts};
 use rustix::fs::{AtFlags, CWD, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -54,15 +54,14 @@ impl Cgroup {
     /// write(2): `EACCES`, `ENOSPC` for a cpuset without processors, `EBUSY` in version 2 where only the cgroups
     /// below it may have processes.
     pub fn join(&self, process: Pid) -> Result<(), Error<'static>> {
-        let mut number = Text::new();
-        number.push_number(process.as_raw_nonzero().get().unsigned_abs().into());
+        let number = decimal(process.as_raw_nonzero().get().unsigned_abs().into());
         for folder in self.usable() {
-            let joined = match write(folder.path, b"cgroup.procs", number.as_bytes()) {
+            let joined = match write(folder.path, b"cgroup.procs", number) {
                 // The container has divided its cgroup: any of the inner ones counts as well.
                 Err(Errno::BUSY | Errno::OPNOTSUPP) if self.is_unified => tree(folder.path)
                     .iter()
                     .skip(1)
-                    .find(|inner| write(inner, b"cgroup.procs", number.as_bytes()).is_ok())
+                    .find(|inner| write(inner, b"cgroup.procs", number).is_ok())
                     .map(drop)
                     .ok_or(Errno::BUSY),
                 answer => answer,

@@ -4,7 +4,7 @@ use super::block::{self, device};
 use super::changes::{Change, Changes, Otherwise, asked};
 use crate::container::{BlockIo, Resources};
 use crate::rare::Rare;
-use crate::text::Text;
+use crate::text::{Text, decimal};
 use alloc::vec::Vec;
 
 const NO_MORE: Rare = rare!("kernels no longer have it");
@@ -64,9 +64,7 @@ fn block(all: &mut Changes, block: &BlockIo) {
     let weight = asked(block.weight).map(u64::from);
     if let Some(number) = weight {
         all.number("blkio.weight", weight);
-        let mut text = Text::new();
-        text.push_number(number);
-        all.otherwise(Otherwise::Use("blkio.bfq.weight", text.leak()));
+        all.otherwise(Otherwise::Use("blkio.bfq.weight", decimal(number)));
     }
     let has_leaf = block.weight_devices.iter().any(|one| asked(one.leaf_weight).is_some());
     all.never(asked(block.leaf_weight).is_some() || has_leaf, "blkio.leaf_weight", NO_MORE);

@@ -5,12 +5,13 @@ use super::criu::{self, Run, refused};
 use super::home::{Folder, about};
 use super::outside;
 use super::state::{self, State, Status};
+use super::text::joined;
 use super::{Runtime, bundle, cgroup_of, delete};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::error::Error;
 use crate::launch::criu::attend;
-use crate::text::Text;
+use crate::text::decimal;
 use alloc::vec::Vec;
 
 /// Checkpoints it.
@@ -32,10 +33,9 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let config = &*bundle::kept(runtime, folder, state)?;
     criu::check(config)?;
     let run = Run::new(runtime, if is_early { c"pre-dump" } else { c"dump" })?;
-    let mut number = Text::new();
-    number.push_number(state.member.number.into());
-    run.add(&[c"--tree", super::text::joined(&[number.as_bytes()])]);
-    outside::name(run, config, &runtime.cgroup(config, folder.id)?, number.as_bytes())?;
+    let number = state.member.number;
+    run.add(&[c"--tree", joined(&[decimal(number.into())])]);
+    outside::name(run, config, &runtime.cgroup(config, folder.id)?, number)?;
     let mut environment = Vec::new();
     let prepare = || outside::enter_others(config);
     let process = run.criu(runtime, &mut environment).start(&mut |_| Ok(()), &prepare)?;

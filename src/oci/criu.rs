@@ -12,7 +12,7 @@ use crate::launch::criu::{Criu, find};
 use crate::rare::Rare;
 use crate::sys::files::is_open;
 use crate::sys::namespaces::Namespaces;
-use crate::text::{Text, parts};
+use crate::text::{Text, decimal, parts};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -105,9 +105,8 @@ impl Run {
 
     /// Gives it one of its descriptors in the place of what is called so in the image.
     pub fn inherit(&mut self, file: RawFd, name: &[u8]) {
-        let mut number = Text::new();
-        number.push_number(file.unsigned_abs().into());
-        self.add(&[c"--inherit-fd", joined(&[b"fd[", number.as_bytes(), b"]:", name])]);
+        let number = decimal(file.unsigned_abs().into());
+        self.add(&[c"--inherit-fd", joined(&[b"fd[", number, b"]:", name])]);
     }
 
     fn add_options(&mut self, runtime: &Runtime<'_>) -> Result<(), Error<'static>> {

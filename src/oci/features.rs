@@ -37,10 +37,10 @@ const ARCHITECTURES: &[u8] = match Architecture::NATIVE {
 
 fn push_list(text: &mut Text, prefix: &str, words: &[u8]) {
     text.push("[");
-    for (count, word) in parts(words, b' ').filter(|word| !word.is_empty()).enumerate() {
+    for word in parts(words, b' ').filter(|word| !word.is_empty()) {
         let mut whole = Text::new();
         whole.push(prefix).push_name(word);
-        text.push(if count > 0 { "," } else { "" }).push_json(whole.as_bytes());
+        text.comma().push_json(whole.as_bytes());
     }
     text.push("]");
 }

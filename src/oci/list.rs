@@ -6,7 +6,7 @@ use super::{Runtime, cgroup_of, kept, print};
 use crate::cli::runtime::Name;
 use crate::error::{Error, Why};
 use crate::launch::assist;
-use crate::text::{Text, parts};
+use crate::text::{Text, decimal, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -65,14 +65,12 @@ pub fn list(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
             text.push(if count == 0 { "[" } else { "," });
             state.render(&mut text, id, status, number);
         } else {
-            let mut digits = Text::new();
-            digits.push_number(number.into());
             let owner = owner_name(state.owner);
             let (status, bundle) = (status.name().as_bytes(), state.bundle.to_bytes());
             let created = state.created.as_bytes();
             row(
                 &mut text,
-                [id.to_bytes(), digits.as_bytes(), status, bundle, created, owner.as_bytes()],
+                [id.to_bytes(), decimal(number.into()), status, bundle, created, owner.as_bytes()],
             );
         }
         count += 1;

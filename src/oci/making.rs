@@ -5,7 +5,7 @@ use super::config::Config;
 use super::home::{FAILED, Folder};
 use super::member::Member;
 use super::state::{State, Status};
-use super::text::joined;
+use super::text::of_process;
 use crate::cgroups::Cgroup;
 use crate::container::{Hook, IdMap};
 use crate::error::{Doing, Error, Object, On, Operation, Why};
@@ -103,6 +103,10 @@ pub fn listener_words(
     text
 }
 
+fn number(process: Pid) -> u32 {
+    process.as_raw_nonzero().get().unsigned_abs()
+}
+
 fn words(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
@@ -174,9 +178,7 @@ impl Making<'_> {
             return Ok(());
         }
         for (name, map, file) in maps {
-            let mut path = Text::new();
-            path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-            let path = joined(&[path.push("/").push_raw(file).as_bytes()]);
+            let path = of_process(number(child), file);
             let present = read_file(path).doing(&FIND);
             let present = present.on(path)?;
             let said = match map {
@@ -198,9 +200,7 @@ impl Making<'_> {
         if devices.is_empty() {
             return Ok(());
         }
-        let mut path = Text::new();
-        path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-        let path = joined(&[path.push("/ns/net").as_bytes()]);
+        let path = of_process(number(child), b"ns/net");
         let failed = |on: &'static CStr| {
             move |fault: crate::error::Fault| fault.into_error(on.to_bytes(), b"")
         };

@@ -7,7 +7,7 @@ use super::member::Member;
 use crate::container::keep;
 use crate::error::{Doing, Error, Operation, Why};
 use crate::json::{self, as_number, as_str, get};
-use crate::text::{Text, cut, parts};
+use crate::text::{Text, cut, decimal, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::io::Errno;
@@ -106,8 +106,8 @@ impl State {
             text.push(name).push_json(value);
         }
         text.push(",\"cgroup\":[");
-        for (index, path) in self.cgroup.iter().enumerate() {
-            text.push(if index > 0 { "," } else { "" }).push_json(path.to_bytes());
+        for path in self.cgroup {
+            text.comma().push_json(path.to_bytes());
         }
         push_annotations(text.push("]"), self.annotations);
         folder.write(if self.has_cgroup { FILE } else { PLANNED }, text.push("}\n"))
@@ -206,17 +206,16 @@ pub fn owner_name(user: u32) -> Text {
         return text;
     }
     let users = crate::kernel::settings::read_file(c"/etc/passwd").unwrap_or_default();
-    let mut number = Text::new();
-    number.push_number(user.into());
+    let number = decimal(user.into());
     for line in parts(users, b'\n') {
         let (name, rest) = cut(line, b':');
         let rest = cut(rest.unwrap_or_default(), b':').1.unwrap_or_default();
-        if cut(rest, b':').0 == number.as_bytes() {
+        if cut(rest, b':').0 == number {
             text.push_raw(name);
             return text;
         }
     }
-    text.push_raw(number.as_bytes());
+    text.push_raw(number);
     text
 }
 
@@ -225,8 +224,8 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
         return;
     }
     text.push(",\"annotations\":{");
-    for (index, (name, value)) in annotations.iter().enumerate() {
-        text.push(if index > 0 { "," } else { "" }).push_json(name.as_bytes());
+    for (name, value) in annotations {
+        text.comma().push_json(name.as_bytes());
         text.push(":").push_json(value.as_bytes());
     }
     text.push("}");

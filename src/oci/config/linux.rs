@@ -105,8 +105,7 @@ fn offset(node: &Node<'_>) -> Option<&'static [u8]> {
     let nanoseconds = node.number_at("nanosecs", 999_999_999).unwrap_or_default();
     node.value()?;
     let mut text = Text::new();
-    text.push(if seconds < 0 { "-" } else { "" }).push_number(seconds.unsigned_abs());
-    text.push(" ").push_number(nanoseconds);
+    text.push_signed(seconds).push(" ").push_number(nanoseconds);
     Some(text.leak())
 }
 

@@ -4,7 +4,6 @@ use super::node::{Node, twice};
 use crate::container::{
     Attributes, Capabilities, Container, Limit, Scheduler, User, capability, processors, resource,
 };
-use crate::oci::text::joined;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -120,8 +119,8 @@ fn groups(user: &Node<'_>) -> Option<Vec<Gid>> {
 fn oom_score(node: &Node<'_>) -> Option<&'static CStr> {
     let score = node.between(-1000, 1000)?;
     let mut text = Text::new();
-    text.push(if score < 0 { "-" } else { "" }).push_number(score.unsigned_abs());
-    Some(joined(&[text.as_bytes()]))
+    text.push_signed(score);
+    Some(text.into_c_str())
 }
 
 #[inline(never)]
