@@ -4,9 +4,9 @@
 //! files for devices, the devices of a standard /dev, and its terminals.
 
 use super::Cgroup;
-use super::files::{Path, open, put};
+use super::files::{Path, failed, open, put};
 use crate::container::{DeviceAccess, DeviceKind, DeviceRule};
-use crate::error::{Error, Why};
+use crate::error::Error;
 use crate::kernel::caller::is_initial_namespace;
 use crate::rare::Rare;
 use crate::sys::bpf::{self, Instruction};
@@ -69,16 +69,16 @@ impl Cgroup {
         match set {
             Err(Errno::PERM | Errno::ACCESS) if is_unprivileged() => Ok(()),
             Err(errno) => {
-                let hint: &[u8] = match errno {
+                let hint = match errno {
                     Errno::PERM => {
-                        rare!("a cgroup cannot be allowed more than the one above it").bytes()
+                        rare!("a cgroup cannot be allowed more than the one above it")
                     }
                     Errno::NOSYS | Errno::INVAL if self.is_unified => {
-                        rare!("this takes a kernel with CONFIG_CGROUP_BPF, Linux 4.15").bytes()
+                        rare!("this takes a kernel with CONFIG_CGROUP_BPF, Linux 4.15")
                     }
-                    _ => b"",
+                    _ => Rare::NONE,
                 };
-                Err(Path::new(folder.path, file).error(LIMIT, Why::Errno(errno), hint))
+                Err(failed(folder.path, file, LIMIT, errno, hint))
             }
             Ok(()) => Ok(()),
         }
@@ -156,7 +156,7 @@ fn attach(folder: &[u8], program: &[Instruction]) -> Result<(), Errno> {
     for old in before.get(..count).unwrap_or_default() {
         match bpf::detach(cgroup.as_fd(), *old) {
             Ok(()) | Err(Errno::NOENT) => {}
-            failed => return failed,
+            answer => return answer,
         }
     }
     Ok(())
