@@ -141,6 +141,7 @@ impl Cgroup {
     /// # Errors
     ///
     /// It leads upwards.
+    #[inline(never)]
     pub fn descend(&mut self, inner: &[u8]) -> Result<(), Error<'static>> {
         let (controller, path) = match cut(inner, b':') {
             (controller, Some(path)) => (Some(controller), path),

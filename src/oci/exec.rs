@@ -7,7 +7,7 @@ use super::home::{Folder, about};
 use super::making::listener_words;
 use super::state::{self, State, Status};
 use super::text::{absolute, joined};
-use super::{Runtime, bundle, cgroup_of, create, passwd};
+use super::{Runtime, bundle, cgroup_of, create, kept, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Attributes, Container, User, capability, environment, number};
@@ -73,12 +73,13 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let state = state::of(folder)?;
     let mut cgroup = cgroup_of(state);
     check(runtime, folder, state, cgroup.as_deref())?;
-    let process = state.member.open().doing(&ENTER)?;
+    // Open until we end, as all that is not closed here.
+    let entered_process = kept(state.member.open().doing(&ENTER)?);
     let config = read(runtime, folder, state)?;
     let container = &config.container;
     let how = if runtime.typed.has(Name::Detach) { How::Detached } else { How::Attached };
     let filters = create::filters(config)?;
-    let listener = listener(config)?;
+    let listener = kept(listener(config)?);
     let isolation = &container.isolation;
     let joined = isolation.joined.iter().fold(Namespaces::NONE, |all, join| all.and(join.kind));
     let entered = isolation.namespaces.and(joined).and(Namespaces::MOUNT);
@@ -88,8 +89,8 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         if entered.contains(*kind) { first.and(*kind) } else { first }
     });
     let rest = entered.without(first);
-    let plan = &*Box::leak(Box::new(Plan::for_exec(container, runtime.caller, filters, rest)));
-    let (ours, theirs) = console(runtime, container.process.terminal, how)?;
+    let plan = kept(Plan::for_exec(container, runtime.caller, filters, rest));
+    let (ours, theirs) = kept(console(runtime, container.process.terminal, how)?);
     let metadata = config.seccomp.as_ref().and_then(|seccomp| seccomp.listener);
     let metadata = metadata.map_or("", |listener| listener.1);
     if let Some(inner) = runtime.typed.value(Name::Cgroup) {
@@ -103,19 +104,19 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let mut joining = Joining { cgroup: cgroup.as_deref(), state, id: folder.id, metadata };
     let given = Given {
         terminal: theirs.as_ref().map(OwnedFd::as_fd),
-        entered: Some(process.as_fd()),
+        entered: Some(entered_process.as_fd()),
         first_entered: first,
         listener: listener.as_ref().map(OwnedFd::as_fd),
         ..Given::default()
     };
     let process = runtime::create(plan, &given, &mut joining, runtime.signals)?;
-    drop(theirs);
+    *theirs = None;
     tell_process(runtime, process)?;
     if how == How::Detached {
         return Ok(0);
     }
     let program = runtime::program(process);
-    let ended = match &ours {
+    let ended = match ours {
         Some(ours) => Relay::receive(ours).run(program, None),
         None => runtime::until_end(program),
     };
