@@ -6,7 +6,7 @@ use super::home::{Folder, about};
 use super::outside;
 use super::state::{self, State, Status};
 use super::text::joined;
-use super::{Runtime, bundle, cgroup_of, delete};
+use super::{Runtime, bundle, cgroup_of, delete, kept};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::error::Error;
@@ -36,9 +36,8 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let number = state.member.number;
     run.add(&[c"--tree", joined(&[decimal(number.into())])]);
     outside::name(run, config, &runtime.cgroup(config, folder.id)?, number)?;
-    let mut environment = Vec::new();
     let prepare = || outside::enter_others(config);
-    let process = run.criu(runtime, &mut environment).start(&mut |_| Ok(()), &prepare)?;
+    let process = run.criu(runtime, kept(Vec::new())).start(&mut |_| Ok(()), &prepare)?;
     if !attend(process, None, &mut |_, _| Ok(()))? {
         return Err(run.failure());
     }

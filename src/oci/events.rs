@@ -2,7 +2,7 @@
 
 use super::home::Folder;
 use super::limits::living;
-use super::{Runtime, print};
+use super::{Runtime, kept, print};
 use crate::cgroups::Oom;
 use crate::cli::runtime::Name;
 use crate::container::number;
@@ -31,7 +31,7 @@ pub fn events(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
         let why = rare!("it is a number of seconds above 0, such as 5s");
         return Err(Error::usage(rare!("option"), b"--interval", why, b""));
     };
-    let mut oom = if is_once { None } else { cgroup.watch_memory()? };
+    let oom = kept(if is_once { None } else { cgroup.watch_memory()? });
     let process = state.member.open();
     let tell = || {
         let mut text = begin(folder, "stats");
@@ -39,9 +39,9 @@ pub fn events(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
         print(text.push("}\n"))
     };
     tell()?;
-    let Ok(process) = process else { return Ok(()) };
+    let Ok(process) = process.map(kept) else { return Ok(()) };
     let end = || milliseconds().saturating_add(i64::from(seconds) * 1000);
-    while !is_once && wait(folder, &process, &mut oom, end())? {
+    while !is_once && wait(folder, process, oom, end())? {
         // This may go on for months, and texts are kept. What fails there is told from here.
         if !aside(&mut || tell().is_ok())? {
             tell()?;

@@ -19,7 +19,6 @@ use crate::plan::{Plan, Point};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::{Text, cut, parts};
-use alloc::boxed::Box;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Gid, Pid};

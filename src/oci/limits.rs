@@ -105,7 +105,7 @@ fn share(
     state: &State,
     schemata: &[&CStr],
 ) -> Result<(), Error<'static>> {
-    let root = resctrl::open()?;
+    let root = kept(resctrl::open()?);
     let bytes = folder.read(c"config.json").doing(&READ);
     let bytes = bytes.on(c"config.json")?;
     let wanted = &config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
@@ -116,7 +116,7 @@ fn share(
         ));
     };
     let name = wanted.class.unwrap_or(folder.id);
-    resctrl::change(&root, name, schemata).on(name)
+    resctrl::change(root, name, schemata).on(name)
 }
 
 /// Where a limit that an option names belongs, and with that, of which form it is.

@@ -7,7 +7,7 @@ use super::home::Folder;
 use super::making::Making;
 use super::state::State;
 use super::text::{joined, of_process};
-use super::{Runtime, outside};
+use super::{Runtime, kept, outside};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::Source;
@@ -91,7 +91,7 @@ fn bring_back(
         return Err(refused("--bundle", rare!("its root is no folder")));
     };
     let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
-    let socket = sockets::listen(folder.file(), SOCKET).doing(&LISTEN)?;
+    let socket = &*kept(sockets::listen(folder.file(), SOCKET).doing(&LISTEN)?);
     let own = of_process(getpid().as_raw_nonzero().get().unsigned_abs(), b"exe");
     symlinkat(own, folder.file(), SCRIPT).doing(&LISTEN)?;
     let script = joined(&[folder.path.to_bytes(), b"/", SCRIPT.to_bytes()]);
@@ -111,12 +111,11 @@ fn bring_back(
         let bound = mount_bind(root, root).doing(&ROOT);
         bound.on(root)
     };
-    let mut environment = Vec::new();
     let mut making = Making { folder, state, config, cgroup };
-    let criu = run.criu(runtime, &mut environment);
+    let criu = run.criu(runtime, kept(Vec::new()));
     let process = criu.start(&mut |process| making.begun(process), &prepare)?;
     let mut restored = None;
-    let is_done = attend(process, Some(&socket), &mut |action, child| match action {
+    let is_done = attend(process, Some(socket), &mut |action, child| match action {
         NAMESPACES => making.prepared(child, runtime.signals),
         RESTORED => {
             restored = Some(child);
