@@ -7,6 +7,7 @@ use crate::error::{Error, Why};
 use crate::rare::Rare;
 use crate::text::{Text, cut, decimal, keep};
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use rustix::io::Errno;
 
 /// A value for a file; the file's name begins with that of its controller.
@@ -48,6 +49,13 @@ impl Changes {
     pub fn signed(&mut self, file: &str, number: Option<i64>) {
         if let Some(number) = number {
             self.text(file, signed(number).as_bytes());
+        }
+    }
+
+    /// A list of numbers, unless it is empty.
+    pub fn list(&mut self, file: &str, numbers: Option<&CStr>) {
+        if let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) {
+            self.text(file, numbers.to_bytes());
         }
     }
 

@@ -35,11 +35,8 @@ pub fn changes(resources: &Resources<'_>) -> Vec<Change> {
     all.number("cpu.rt_period_us", asked(cpu.realtime_period));
     all.signed("cpu.rt_runtime_us", asked(cpu.realtime_runtime));
     all.signed("cpu.idle", cpu.idle);
-    for (file, set) in [("cpuset.cpus", cpu.cpus), ("cpuset.mems", cpu.mems)] {
-        if let Some(set) = set.filter(|set| !set.is_empty()) {
-            all.text(file, set.to_bytes());
-        }
-    }
+    all.list("cpuset.cpus", cpu.cpus);
+    all.list("cpuset.mems", cpu.mems);
     all.limit("pids.max", resources.pids);
     block(&mut all, &resources.block);
     block::huge_pages(&mut all, &resources.huge_pages, "limit_in_bytes");

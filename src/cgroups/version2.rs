@@ -89,11 +89,8 @@ fn cpu(all: &mut Changes, cpu: &Cpu<'_>, folder: &[u8]) {
     }
     all.number("cpu.max.burst", cpu.burst);
     all.signed("cpu.idle", cpu.idle);
-    for (file, set) in [("cpuset.cpus", cpu.cpus), ("cpuset.mems", cpu.mems)] {
-        if let Some(set) = set.filter(|set| !set.is_empty()) {
-            all.text(file, set.to_bytes());
-        }
-    }
+    all.list("cpuset.cpus", cpu.cpus);
+    all.list("cpuset.mems", cpu.mems);
     let is_realtime = asked(cpu.realtime_runtime).is_some() || asked(cpu.realtime_period).is_some();
     all.never(is_realtime, "cpu.rt_runtime_us", ONLY_1);
 }
