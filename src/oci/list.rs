@@ -114,14 +114,14 @@ fn is_json(runtime: &Runtime<'_>) -> Result<bool, Error<'static>> {
 pub fn ps(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let folder = runtime.folder()?;
     let state = state::of(folder)?;
-    let mut numbers = match cgroup_of(state) {
+    let numbers = kept(match cgroup_of(state) {
         Some(cgroup) => cgroup.processes()?,
         None => Vec::new(),
-    };
+    });
     if numbers.is_empty() && state.member.lives() {
         numbers.push(state.member.number);
     }
-    crate::text::sort(&mut numbers);
+    crate::text::sort(numbers);
     let mut text = Text::new();
     // The format of ps(1) is the same whoever asks.
     if runtime.typed.value(Name::Format).is_some() && is_json(runtime)? {
@@ -131,17 +131,17 @@ pub fn ps(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
         text.push(if numbers.is_empty() { "null\n" } else { "]\n" });
         return print(&text);
     }
-    let mut words = [c"ps"].to_vec();
+    let words = kept([c"ps"].to_vec());
     match runtime.typed.words.get(1..) {
         Some(own @ [_, ..]) => words.extend_from_slice(own),
         _ => words.push(c"-ef"),
     }
-    let printed = assist::output(&[c"/bin/ps", c"/usr/bin/ps"], &words).map_err(|errno| {
+    let printed = assist::output(&[c"/bin/ps", c"/usr/bin/ps"], words).map_err(|errno| {
         let hint = rare!("--format json does without it").bytes();
         Error::new(rare!("run"), b"ps", Why::Errno(errno), hint, FAILED)
     })?;
     let mut column = None;
-    for line in parts(&printed, b'\n') {
+    for line in parts(kept(printed), b'\n') {
         let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
         let is_shown = match column {
             None => {
