@@ -13,24 +13,22 @@ use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::sys::namespaces::Namespaces;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::MountAttrFlags;
 use rustix::thread::CapabilitySet;
 
-/// The container that is wanted; what the command line does not say, `defaults` do.
+/// The container that is wanted; what the command line does not say, `defaults` do. Both are kept, so that nobody
+/// has to give back what is not taken of them.
 ///
 /// # Errors
 ///
 /// Options that do not go together.
 pub fn assemble<'a>(
     settings: &'a mut Settings<'a>,
-    defaults: Defaults<'a>,
+    defaults: &mut Defaults<'a>,
     callers: &[&'a CStr],
 ) -> Result<&'a mut Container<'a>, Error<'a>> {
-    // Nobody has to give back what is not taken of it.
-    let defaults = Box::leak(Box::new(defaults));
     isolate(settings)?;
     check_joins(&settings.container.isolation)?;
     check_id_mapped(settings)?;

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::rare::Rare;
 use crate::text::Text;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What the user wants.
@@ -72,8 +71,8 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &'a [&'a CStr]) -> Result<Reque
             return Err(no_program());
         }
         let purpose = settings.purpose;
-        let defaults = Defaults::callers(command.to_vec(), callers);
-        let container = assemble(settings, defaults, callers)?;
+        let defaults = Box::new(Defaults::callers(command.to_vec(), callers));
+        let container = assemble(settings, Box::leak(defaults), callers)?;
         return Ok(Request::Container(container, purpose));
     };
     Ok(Request::Image(Wanted { image, settings, command, callers }))
@@ -117,16 +116,18 @@ impl<'a> Wanted<'a> {
     #[inline(never)]
     pub fn container(
         self,
-        mut defaults: Defaults<'a>,
+        defaults: Defaults<'a>,
     ) -> Result<(&'a mut Container<'a>, Purpose), Error<'a>> {
         let Self { settings, command, callers, .. } = self;
+        let defaults = Box::leak(Box::new(defaults));
         if let Some(entrypoint) = settings.entrypoint {
-            defaults.entrypoint = [entrypoint].to_vec();
-            defaults.entrypoint.retain(|word| !word.is_empty());
-            defaults.command = Vec::new();
+            defaults.entrypoint.clear();
+            defaults.entrypoint.extend(Some(entrypoint).filter(|word| !word.is_empty()));
+            defaults.command.clear();
         }
         if !command.is_empty() {
-            defaults.command = command.to_vec();
+            defaults.command.clear();
+            defaults.command.extend_from_slice(command);
         }
         if defaults.entrypoint.is_empty() && defaults.command.is_empty() {
             let hint =

@@ -34,7 +34,7 @@ pub fn isolation(top: &Node<'_>, node: &Node<'_>, isolation: &mut Isolation<'sta
     isolation.domainname = domainname.filled();
     isolation.clocks.monotonic = offset(&offsets.get("monotonic"));
     isolation.clocks.boottime = offset(&offsets.get("boottime"));
-    isolation.net_devices = net_devices(&devices);
+    devices.add_members(net_device, &mut isolation.net_devices);
     namespaces_of(node, isolation);
     id_maps(node, isolation);
     let has = |kind| has(isolation, kind);
@@ -119,19 +119,17 @@ fn is_interface(name: &CStr) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':'))
 }
 
-fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    node.all_members(|node| {
-        let host: &'static CStr = keep(node.name()).unwrap_or_default();
-        let inside = node.get("name");
-        let new = inside.filled().unwrap_or(host);
-        if !is_interface(host) {
-            node.wrong(rare!("it is no interface's name"));
-        }
-        if !is_interface(new) {
-            inside.wrong(rare!("it is no interface's name"));
-        }
-        (host, new)
-    })
+fn net_device(node: &Node<'_>) -> (&'static CStr, &'static CStr) {
+    let host: &'static CStr = keep(node.name()).unwrap_or_default();
+    let inside = node.get("name");
+    let new = inside.filled().unwrap_or(host);
+    if !is_interface(host) {
+        node.wrong(rare!("it is no interface's name"));
+    }
+    if !is_interface(new) {
+        inside.wrong(rare!("it is no interface's name"));
+    }
+    (host, new)
 }
 
 /// The settings below `/proc/sys` that belong to the IPC namespace, besides those in `fs/mqueue`.
@@ -153,7 +151,8 @@ fn setting_kind(path: &[u8]) -> Option<Namespaces> {
 /// The file of each below `/proc/sys`, and what is written to it. As in sysctl(8), a name has dots, or slashes,
 /// whichever comes first; the other then stands for itself.
 fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    node.all_members(|node| {
+    let mut settings = Vec::new();
+    let read = |node: &Node<'_>| {
         let mut path = node.name().as_bytes().to_vec();
         if path.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'.') {
             swap(&mut path);
@@ -174,7 +173,9 @@ fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'
             node.wrong(rare!("it is no name of a setting, or there is a line break in it"));
         }
         (keep(path).unwrap_or_default() as &CStr, text)
-    })
+    };
+    node.add_members(read, &mut settings);
+    settings
 }
 
 /// Dots for slashes, and slashes for dots.

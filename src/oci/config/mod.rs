@@ -120,7 +120,7 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller, config: &mut Config) {
     config.unfit = other.or_else(|| unfit(top, config.version, &container.isolation));
     resources::read(&linux.get("resources"), &mut config.resources);
     hooks(&top.get("hooks"), &mut config.hooks);
-    config.annotations = annotations(&top.get("annotations"));
+    top.get("annotations").add_members(annotation, &mut config.annotations);
     config.cgroups_path = linux.filled_at("cgroupsPath");
     let sets = container.security.capabilities;
     let host = Host {
@@ -131,8 +131,8 @@ fn read(top: &Node<'_>, bundle: &CStr, caller: Caller, config: &mut Config) {
     config.seccomp = linux::seccomp(&linux.get("seccomp"), &host);
     config.intel_rdt = linux::intel_rdt(&linux.get("intelRdt"));
     root(&top.get("root"), &linux, bundle, &mut container.root);
-    container.security.masked = linux.paths_at("maskedPaths");
-    container.security.read_only = linux.paths_at("readonlyPaths");
+    linux.add_paths_at("maskedPaths", &mut container.security.masked);
+    linux.add_paths_at("readonlyPaths", &mut container.security.read_only);
 }
 
 /// Reads a `process` alone, and puts it into a container in the place of another.
@@ -214,18 +214,15 @@ fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr, root: &mut Root<'stati
     root.source = Source::Directory(directory);
     root.access = if node.flag_at("readonly") { Access::ReadOnly } else { Access::ReadWrite };
     root.devices = true;
-    root.nodes = linux.all_at("devices", linux::device);
+    linux.add_all_at("devices", linux::device, &mut root.nodes);
     root.propagation = linux::propagation(linux);
 }
 
-#[inline(never)]
-fn annotations(node: &Node<'_>) -> Vec<(&'static str, &'static str)> {
-    node.all_members(|node| {
-        if node.name().is_empty() {
-            node.wrong(rare!("its name is empty"));
-        }
-        (node.name(), node.needed_text())
-    })
+fn annotation(node: &Node<'_>) -> (&'static str, &'static str) {
+    if node.name().is_empty() {
+        node.wrong(rare!("its name is empty"));
+    }
+    (node.name(), node.needed_text())
 }
 
 fn hook(node: &Node<'_>) -> Hook<'static> {

@@ -111,7 +111,8 @@ fn id(node: &Node<'_>) -> u32 {
 
 #[inline(never)]
 fn groups(user: &Node<'_>) -> Option<Vec<Gid>> {
-    let groups = user.all_at("additionalGids", |node| Gid::from_raw(id(node)));
+    let mut groups = Vec::new();
+    user.add_all_at("additionalGids", |node| Gid::from_raw(id(node)), &mut groups);
     (!groups.is_empty()).then_some(groups)
 }
 

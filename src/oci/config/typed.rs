@@ -85,22 +85,13 @@ impl Node<'_> {
         strings
     }
 
-    /// All paths of the list at a name.
+    /// All paths of the list at a name, put where they belong.
     #[inline(never)]
-    pub fn paths_at(&self, name: &'static str) -> Vec<&'static CStr> {
-        let mut paths = Vec::new();
+    pub fn add_paths_at(&self, name: &'static str, paths: &mut Vec<&'static CStr>) {
         self.each_at(name, &mut |node| paths.push(node.needed_path()));
-        paths
     }
 
-    /// What is read from each value of the list at a name.
-    pub fn all_at<T>(&self, name: &'static str, read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
-        let mut all = Vec::new();
-        self.add_all_at(name, read, &mut all);
-        all
-    }
-
-    /// The same, put where it belongs.
+    /// What is read from each value of the list at a name, put where it belongs.
     pub fn add_all_at<T>(
         &self,
         name: &'static str,
@@ -110,11 +101,9 @@ impl Node<'_> {
         self.each_at(name, &mut |node| all.push(read(node)));
     }
 
-    /// What is read from each member.
-    pub fn all_members<T>(&self, mut read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
-        let mut all = Vec::new();
+    /// What is read from each member, put where it belongs.
+    pub fn add_members<T>(&self, mut read: impl FnMut(&Node<'_>) -> T, all: &mut Vec<T>) {
         self.each_member(&mut |node| all.push(read(node)));
-        all
     }
 
     /// A number from 0 up to `max`.
