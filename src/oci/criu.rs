@@ -111,43 +111,41 @@ impl Run {
 
     fn add_options(&mut self, runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
         for (name, value) in &runtime.typed.options {
-            let value = || joined(&[value.to_bytes()]);
+            let value = joined(&[value.to_bytes()]);
             match name {
-                Name::LazyPages => self.add(&[c"--lazy-pages"]),
-                Name::NetworkLock => self.add(&[c"--network-lock", value()]),
-                Name::SkipInFlight => self.add(&[c"--skip-in-flight"]),
-                Name::Passed(_) => self.add(&[same(*name)]),
+                Name::LazyPages | Name::LeaveRunning | Name::Passed(_) => self.add(&[same(*name)]),
                 // Podman has one with nothing to say.
-                Name::Given(_) if !value().is_empty() => self.add(&[same(*name), value()]),
-                Name::LeaveRunning => self.add(&[c"--leave-running"]),
-                Name::ParentPath if value().to_bytes().starts_with(b"/") => {
+                Name::Given(_) if value.is_empty() => {}
+                Name::NetworkLock | Name::Given(_) => self.add(&[same(*name), value]),
+                Name::SkipInFlight => self.add(&[c"--skip-in-flight"]),
+                Name::ParentPath if value.to_bytes().starts_with(b"/") => {
                     return Err(refused(
                         "--parent-path",
                         rare!("it begins at the folder of the image"),
                     ));
                 }
-                Name::ParentPath => self.add(&[c"--prev-images-dir", value()]),
+                Name::ParentPath => self.add(&[c"--prev-images-dir", value]),
                 Name::PreDump => self.add(&[c"--track-mem"]),
-                Name::EmptyNamespace if value() == c"network" => self.add(&[c"--empty-ns", c"net"]),
+                Name::EmptyNamespace if value == c"network" => self.add(&[c"--empty-ns", c"net"]),
                 Name::EmptyNamespace => {
                     return Err(refused(
                         "--empty-ns",
                         rare!("only that of the network can be empty"),
                     ));
                 }
-                Name::ManageCgroups if !matches!(value().to_bytes(), b"soft" | b"ignore") => {
+                Name::ManageCgroups if !matches!(value.to_bytes(), b"soft" | b"ignore") => {
                     let why = rare!("cgroups are made as the configuration says: soft or ignore");
                     return Err(refused("--manage-cgroups-mode", why));
                 }
                 Name::StatusFd => {
                     let file =
-                        number(value().to_bytes()).filter(|file| *file > 2 && is_open(*file));
+                        number(value.to_bytes()).filter(|file| *file > 2 && is_open(*file));
                     let file =
                         file.ok_or_else(|| refused("--status-fd", rare!("it is not open")))?;
                     self.keep(file as RawFd);
-                    self.add(&[c"--status-fd", value()]);
+                    self.add(&[same(*name), value]);
                 }
-                Name::PageServer => self.add_page_server(value(), runtime)?,
+                Name::PageServer => self.add_page_server(value, runtime)?,
                 _ => {}
             }
         }
