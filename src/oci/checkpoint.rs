@@ -28,7 +28,7 @@ pub fn checkpoint(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     check(folder, state, cgroup.as_deref())?;
     let is_early = typed.has(Name::PreDump);
     if is_early && typed.has(Name::LazyPages) {
-        return Err(refused("--pre-dump", rare!("it takes all pages, and --lazy-pages none")));
+        return Err(refused(Name::PreDump, rare!("it takes all pages, and --lazy-pages none")));
     }
     let config = &*bundle::kept(runtime, folder, state)?;
     criu::check(config)?;

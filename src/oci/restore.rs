@@ -57,22 +57,18 @@ pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
 }
 
 /// What can be said to `restore`, and not be done.
-const REFUSED: [(Name, &str, Rare); 4] = [
-    (Name::ConsoleSocket, "--console-socket", rare!("what is restored has no terminal")),
-    (Name::NoPivot, "--no-pivot", rare!("CRIU exchanges the root by pivot_root alone")),
-    (Name::PreserveFds, "--preserve-fds", rare!("what is restored has what it had open")),
-    (
-        Name::NoSubreaper,
-        "--no-subreaper",
-        rare!("the end of what is restored can only be waited for so: --detach"),
-    ),
+const REFUSED: [(Name, Rare); 4] = [
+    (Name::ConsoleSocket, rare!("what is restored has no terminal")),
+    (Name::NoPivot, rare!("CRIU exchanges the root by pivot_root alone")),
+    (Name::PreserveFds, rare!("what is restored has what it had open")),
+    (Name::NoSubreaper, rare!("the end of what is restored can only be waited for so: --detach")),
 ];
 
 fn check(runtime: &Runtime<'_>, how: How) -> Result<(), Error<'static>> {
-    for (name, option, why) in REFUSED {
+    for (name, why) in REFUSED {
         let is_fine = name == Name::NoSubreaper && how == How::Detached;
         if runtime.typed.has(name) && !is_fine {
-            return Err(refused(option, why));
+            return Err(refused(name, why));
         }
     }
     Ok(())
@@ -88,7 +84,7 @@ fn bring_back(
 ) -> Result<(State, Pid), Error<'static>> {
     let config = bundle.config;
     let Source::Directory(root) = config.container.root.source else {
-        return Err(refused("--bundle", rare!("its root is no folder")));
+        return Err(refused(Name::Bundle, rare!("its root is no folder")));
     };
     let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
     let socket = &*kept(sockets::listen(folder.file(), SOCKET).doing(&LISTEN)?);

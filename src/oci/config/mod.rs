@@ -25,7 +25,7 @@ use crate::kernel::mounts::Access;
 use crate::rare::Rare;
 use crate::seccomp::{Architecture, Host, KernelVersion, Profile};
 use crate::sys::namespaces::Namespaces;
-use crate::text::{cut, parts, wide_number};
+use crate::text::{cut, parts, wide_number, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 pub use linux::is_bandwidth;
@@ -251,13 +251,14 @@ fn hooks(node: &Node<'_>, hooks: &mut Hooks<'static>) {
 fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
     let freebsd = top.get("freebsd");
     let jail = freebsd.get("jail");
-    for name in &["host", "vnet"] {
+    let names = |list: &'static [u8]| parts(list, b' ').map(word);
+    for name in names(b"host vnet") {
         jail.word_at(name, "new inherit");
     }
-    for name in &["ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
+    for name in names(b"ip4 ip6 sysvmsg sysvsem sysvshm") {
         jail.word_at(name, "new inherit disable");
     }
-    for name in &["freebsd", "solaris", "windows", "zos", "vm"] {
+    for name in names(b"freebsd solaris windows zos vm") {
         let node = top.get(name);
         node.object();
         if node.is_there() {
