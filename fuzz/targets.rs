@@ -1,7 +1,7 @@
 //! What the fuzzer calls with what it makes up, and `tests/seeds.rs` with what is worth keeping of it: the
 //! readers of what others wrote. Each takes any bytes, and neither panics nor goes on without end.
 
-use mini_container::container::ImageFile;
+use mini_container::container::{ImageFile, Resources};
 use mini_container::image::digest::Digest;
 use mini_container::image::manifest;
 use mini_container::image::store::Store;
@@ -87,7 +87,7 @@ pub fn image_json(data: &[u8]) {
 pub fn config_json(data: &[u8]) {
     let data: &'static [u8] = data.to_vec().leak();
     let caller = Caller { privileged: true, user: 0, group: 0, kernel: (6, 1) };
-    let _ = config::resources(data);
+    let _ = config::read_resources(data, &mut Resources::default());
     let whole = br#"{"ociVersion": "1.3.0"}"#;
     if let Ok(config) = config::parse(whole, c"/bundle", caller) {
         let _ = config::replace_process(data, &mut config.container);

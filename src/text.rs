@@ -1,6 +1,11 @@
 //! Building the lines that a person reads, without `core::fmt`, whose machinery would be a third of
 //! the binary.
 
+mod table;
+
+pub(crate) use table::table;
+pub use table::{Table, place};
+
 use crate::rare::Rare;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -106,6 +111,19 @@ impl Text {
         self
     }
 
+    /// Adds a number that may be below zero.
+    #[inline(never)]
+    pub fn push_signed(&mut self, number: i64) -> &mut Self {
+        self.push(if number < 0 { "-" } else { "" }).push_number(number.unsigned_abs())
+    }
+
+    /// Adds a comma, unless a list or an object of JSON has just begun.
+    #[inline(never)]
+    pub fn comma(&mut self) -> &mut Self {
+        let is_first = matches!(self.0.last(), None | Some(b'[' | b'{'));
+        self.push(if is_first { "" } else { "," })
+    }
+
     /// Adds words of our own in which each `#` stands for the next of the numbers.
     #[inline(never)]
     pub fn push_filled(&mut self, words: &str, numbers: &[u64]) -> &mut Self {
@@ -190,6 +208,15 @@ pub fn keep(bytes: impl AsRef<[u8]>) -> Option<&'static CStr> {
     let mut text = Text::new();
     text.push_raw(bytes.as_ref());
     text.into_kept()
+}
+
+/// A number in decimal, kept likewise.
+#[must_use]
+#[inline(never)]
+pub fn decimal(number: u64) -> &'static [u8] {
+    let mut text = Text::new();
+    text.push_number(number);
+    text.leak()
 }
 
 /// The text that the bytes are, empty if they are none: to find out which of some words it is. As bytes, it would

@@ -5,8 +5,9 @@ use super::files::{Path, open, put};
 use super::make::why_missing;
 use crate::error::{Error, Why};
 use crate::rare::Rare;
-use crate::text::{Text, cut, keep};
+use crate::text::{Text, cut, decimal, keep};
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use rustix::io::Errno;
 
 /// A value for a file; the file's name begins with that of its controller.
@@ -40,9 +41,7 @@ impl Changes {
     /// A number.
     pub fn number(&mut self, file: &str, number: Option<u64>) {
         if let Some(number) = number {
-            let mut text = Text::new();
-            text.push_number(number);
-            self.text(file, text.as_bytes());
+            self.text(file, decimal(number));
         }
     }
 
@@ -50,6 +49,13 @@ impl Changes {
     pub fn signed(&mut self, file: &str, number: Option<i64>) {
         if let Some(number) = number {
             self.text(file, signed(number).as_bytes());
+        }
+    }
+
+    /// A list of numbers, unless it is empty.
+    pub fn list(&mut self, file: &str, numbers: Option<&CStr>) {
+        if let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) {
+            self.text(file, numbers.to_bytes());
         }
     }
 
@@ -87,7 +93,7 @@ impl Changes {
 /// A number with its sign.
 pub fn signed(number: i64) -> Text {
     let mut text = Text::new();
-    text.push(if number < 0 { "-" } else { "" }).push_number(number.unsigned_abs());
+    text.push_signed(number);
     text
 }
 

@@ -4,14 +4,13 @@
 //! files for devices, the devices of a standard /dev, and its terminals.
 
 use super::Cgroup;
-use super::files::{Path, open, put};
+use super::files::{Path, failed, open, put};
 use crate::container::{DeviceAccess, DeviceKind, DeviceRule};
-use crate::error::{Error, Why};
+use crate::error::Error;
 use crate::kernel::caller::is_initial_namespace;
 use crate::rare::Rare;
 use crate::sys::bpf::{self, Instruction};
 use crate::text::Text;
-use alloc::vec::Vec;
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -20,28 +19,40 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 const LIMIT: Rare = rare!("limit the devices of the cgroup");
 const MAKE: DeviceAccess = DeviceAccess(DeviceAccess::MAKE);
 
-/// What every container may use: the kind, its numbers, and how.
-const ALWAYS: [(DeviceKind, Option<u32>, Option<u32>, DeviceAccess); 11] = [
-    (DeviceKind::Character, None, None, MAKE),
-    (DeviceKind::Block, None, None, MAKE),
+const fn always(
+    kind: DeviceKind,
+    major: Option<u32>,
+    minor: Option<u32>,
+    access: DeviceAccess,
+) -> DeviceRule {
+    DeviceRule { allow: true, kind, major, minor, access }
+}
+
+/// A device that every container has.
+const fn usual(major: u32, minor: Option<u32>) -> DeviceRule {
+    always(DeviceKind::Character, Some(major), minor, DeviceAccess::ALL)
+}
+
+/// What every container may use.
+static ALWAYS: [DeviceRule; 11] = [
+    always(DeviceKind::Character, None, None, MAKE),
+    always(DeviceKind::Block, None, None, MAKE),
     // null, zero, full, random, urandom
-    (DeviceKind::Character, Some(1), Some(3), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(1), Some(5), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(1), Some(7), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(1), Some(8), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(1), Some(9), DeviceAccess::ALL),
+    usual(1, Some(3)),
+    usual(1, Some(5)),
+    usual(1, Some(7)),
+    usual(1, Some(8)),
+    usual(1, Some(9)),
     // tty, console, ptmx, pts
-    (DeviceKind::Character, Some(5), Some(0), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(5), Some(1), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(5), Some(2), DeviceAccess::ALL),
-    (DeviceKind::Character, Some(136), None, DeviceAccess::ALL),
+    usual(5, Some(0)),
+    usual(5, Some(1)),
+    usual(5, Some(2)),
+    usual(136, None),
 ];
 
 fn all_rules(asked: &[DeviceRule]) -> &'static [DeviceRule] {
     let mut rules = asked.to_vec();
-    for (kind, major, minor, access) in ALWAYS {
-        rules.push(DeviceRule { allow: true, kind, major, minor, access });
-    }
+    rules.extend_from_slice(&ALWAYS);
     rules.leak()
 }
 
@@ -69,16 +80,16 @@ impl Cgroup {
         match set {
             Err(Errno::PERM | Errno::ACCESS) if is_unprivileged() => Ok(()),
             Err(errno) => {
-                let hint: &[u8] = match errno {
+                let hint = match errno {
                     Errno::PERM => {
-                        rare!("a cgroup cannot be allowed more than the one above it").bytes()
+                        rare!("a cgroup cannot be allowed more than the one above it")
                     }
                     Errno::NOSYS | Errno::INVAL if self.is_unified => {
-                        rare!("this takes a kernel with CONFIG_CGROUP_BPF, Linux 4.15").bytes()
+                        rare!("this takes a kernel with CONFIG_CGROUP_BPF, Linux 4.15")
                     }
-                    _ => b"",
+                    _ => Rare::NONE,
                 };
-                Err(Path::new(folder.path, file).error(LIMIT, Why::Errno(errno), hint))
+                Err(failed(folder.path, file, LIMIT, errno, hint))
             }
             Ok(()) => Ok(()),
         }
@@ -125,10 +136,10 @@ fn line(kind: &str, rule: &DeviceRule) -> Text {
         };
         line.push(behind);
     }
-    for (bit, letter) in
-        [(DeviceAccess::READ, "r"), (DeviceAccess::WRITE, "w"), (DeviceAccess::MAKE, "m")]
-    {
-        line.push(if rule.access.0 & bit == 0 { "" } else { letter });
+    for (bit, letter) in b"rwm".iter().enumerate() {
+        if rule.access.0 >> bit & 1 == 1 {
+            line.push_raw(&[*letter]);
+        }
     }
     line
 }
@@ -156,7 +167,7 @@ fn attach(folder: &[u8], program: &[Instruction]) -> Result<(), Errno> {
     for old in before.get(..count).unwrap_or_default() {
         match bpf::detach(cgroup.as_fd(), *old) {
             Ok(()) | Err(Errno::NOENT) => {}
-            failed => return failed,
+            answer => return answer,
         }
     }
     Ok(())
@@ -192,14 +203,30 @@ const BEGIN: [Instruction; 6] = [
     to(LOAD_WORD, MINOR | 1 << 4, 8, 0),
 ];
 
+/// What a rule ends with that allows: yes, if no other access is left than its own, which is taken away.
+const ALLOW: &[Instruction] = &[
+    to(AND, ACCESS, 0, ASKED),
+    to(JUMP_IF_NOT_EQUAL, ACCESS, 2, 0),
+    to(MOVE, 0, 0, 1),
+    to(EXIT, 0, 0, 0),
+];
+
+/// What one ends with that denies: no, if any of its access is left.
+const DENY: &[Instruction] = &[
+    to(MOVE_REGISTER, ACCESS << 4, 0, 0),
+    to(AND, 0, 0, ASKED),
+    to(JUMP_IF_EQUAL, 0, 2, 0),
+    to(MOVE, 0, 0, 0),
+    to(EXIT, 0, 0, 0),
+];
+
+/// Stands where the access comes that a rule is about, or what is left without it.
+const ASKED: i32 = i32::MAX;
+
 /// The program for rules: from the last to the first, each that is about the device says about the access that is left.
 /// A rule that denies any of it ends with no; one that allows the rest, with yes.
 fn program(rules: &[DeviceRule]) -> &'static [Instruction] {
-    let mut all = Vec::new();
-    all.extend_from_slice(&BEGIN);
-    let mut push = |code, registers, offset, number| {
-        all.push(to(code, registers, offset, number));
-    };
+    let mut all = BEGIN.to_vec();
     for rule in rules.iter().rev() {
         let kind = match rule.kind {
             DeviceKind::All => None,
@@ -209,26 +236,19 @@ fn program(rules: &[DeviceRule]) -> &'static [Instruction] {
         // The kernel's bits are in another order: making, reading, writing.
         let access = i32::from(rule.access.0);
         let access = access >> 2 & 1 | (access & 3) << 1;
+        let (end, asked) = if rule.allow { (ALLOW, !access) } else { (DENY, access) };
         let questions = [(KIND, kind), (MAJOR, rule.major), (MINOR, rule.minor)];
-        // What follows: five instructions for a denial, four for the other.
-        let mut left = if rule.allow { 4 } else { 5 };
-        left += questions.iter().filter(|(_, number)| number.is_some()).count() as i16;
+        let mut left = end.len() + questions.iter().filter(|(_, number)| number.is_some()).count();
         for (register, number) in questions {
             if let Some(number) = number {
                 left -= 1;
-                push(JUMP_IF_NOT_EQUAL, register, left, number.cast_signed());
+                all.push(to(JUMP_IF_NOT_EQUAL, register, left as i16, number.cast_signed()));
             }
         }
-        if rule.allow {
-            push(AND, ACCESS, 0, !access);
-            push(JUMP_IF_NOT_EQUAL, ACCESS, 2, 0);
-        } else {
-            push(MOVE_REGISTER, ACCESS << 4, 0, 0);
-            push(AND, 0, 0, access);
-            push(JUMP_IF_EQUAL, 0, 2, 0);
+        for step in end {
+            let number = if step.number == ASKED { asked } else { step.number };
+            all.push(Instruction { number, ..*step });
         }
-        push(MOVE, 0, 0, i32::from(rule.allow));
-        push(EXIT, 0, 0, 0);
     }
     all.extend_from_slice(&[to(MOVE, 0, 0, 0), to(EXIT, 0, 0, 0)]);
     all.leak()

@@ -38,6 +38,14 @@ impl Path {
     }
 }
 
+/// What the kernel says against something that is done to a file of a cgroup, or to its folder.
+#[cold]
+#[inline(never)]
+pub fn failed(folder: &[u8], file: &[u8], doing: Rare, errno: Errno, hint: Rare) -> Error<'static> {
+    let hint = if hint.is_empty() { b"" } else { hint.bytes() };
+    Path::new(folder, file).error(doing, Why::Errno(errno), hint)
+}
+
 /// Opens a file to be written to.
 pub fn open(folder: &[u8], file: &[u8]) -> Result<OwnedFd, Errno> {
     let path = Path::new(folder, file);

@@ -1,16 +1,17 @@
 //! Making a cgroup, putting a process into it, and removing it.
 
-use super::files::{Path, Patience, open, put, tree, value, write};
+use super::files::{Path, Patience, failed, open, put, tree, value, write};
 use super::{Cgroup, Folder, parent};
 use crate::error::{Error, Why};
 use crate::rare::Rare;
-use crate::text::{Text, parts};
+use crate::text::{Text, decimal, parts};
 use rustix::fs::{AtFlags, CWD, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
 const MAKE: Rare = rare!("make the cgroup");
 const JOIN: Rare = rare!("put a process into the cgroup,");
+const REMOVE: Rare = rare!("remove the cgroup");
 
 impl Cgroup {
     /// Makes the folders. Where that is not allowed there is no cgroup, which is an error only for limits.
@@ -20,11 +21,11 @@ impl Cgroup {
     /// mkdir(2); there is one of this name that has processes, or is frozen.
     pub fn make(&mut self) -> Result<(), Error<'static>> {
         let is_unified = self.is_unified;
-        let mut failed = None;
+        let mut failure = None;
         for folder in self.folders.iter_mut().filter(|folder| folder.is_usable) {
             // What was not made is not ours, and stays when the rest is removed.
-            folder.is_usable = failed.is_none();
-            if failed.is_some() {
+            folder.is_usable = failure.is_none();
+            if failure.is_some() {
                 continue;
             }
             let made = match make_folder(folder.path, folder.mount, folder.has(b"cpuset")) {
@@ -33,18 +34,16 @@ impl Cgroup {
                     folder.is_usable = false;
                     continue;
                 }
-                made => made.map_err(|errno| {
-                    Path::new(folder.path, b"").error(MAKE, Why::Errno(errno), b"")
-                }),
+                made => made.map_err(|errno| failed(folder.path, b"", MAKE, errno, Rare::NONE)),
             };
             folder.is_usable = made.is_ok();
-            failed = made.err();
+            failure = made.err();
             if is_unified && folder.is_usable {
                 enable(folder);
             }
         }
-        self.is_own = failed.is_none();
-        failed.map_or(Ok(()), Err)
+        self.is_own = failure.is_none();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Puts a process into it, or this one, whose number here may not be that of where the cgroup is from.
@@ -54,29 +53,28 @@ impl Cgroup {
     /// write(2): `EACCES`, `ENOSPC` for a cpuset without processors, `EBUSY` in version 2 where only the cgroups
     /// below it may have processes.
     pub fn join(&self, process: Option<Pid>) -> Result<(), Error<'static>> {
-        let mut number = Text::new();
         let process = process.map_or(0, |process| process.as_raw_nonzero().get().unsigned_abs());
-        number.push_number(process.into());
+        let number = decimal(process.into());
         for folder in self.usable() {
-            let joined = match write(folder.path, b"cgroup.procs", number.as_bytes()) {
+            let joined = match write(folder.path, b"cgroup.procs", number) {
                 // The container has divided its cgroup: any of the inner ones counts as well.
                 Err(Errno::BUSY | Errno::OPNOTSUPP) if self.is_unified => tree(folder.path)
                     .iter()
                     .skip(1)
-                    .find(|inner| write(inner, b"cgroup.procs", number.as_bytes()).is_ok())
+                    .find(|inner| write(inner, b"cgroup.procs", number).is_ok())
                     .map(drop)
                     .ok_or(Errno::BUSY),
                 answer => answer,
             };
             joined.map_err(|errno| {
-                let hint: &[u8] = match errno {
+                let hint = match errno {
                     Errno::ACCESS | Errno::PERM => {
-                        rare!("without privilege, our own cgroup has to be delegated: systemd-run --user --scope -p Delegate=yes").bytes()
+                        rare!("without privilege, our own cgroup has to be delegated: systemd-run --user --scope -p Delegate=yes")
                     }
-                    Errno::BUSY => rare!("cgroups that have controllers for others below them have no processes").bytes(),
-                    _ => b"",
+                    Errno::BUSY => rare!("cgroups that have controllers for others below them have no processes"),
+                    _ => Rare::NONE,
                 };
-                Path::new(folder.path, b"cgroup.procs").error(JOIN, Why::Errno(errno), hint)
+                failed(folder.path, b"cgroup.procs", JOIN, errno, hint)
             })?;
         }
         Ok(())
@@ -100,22 +98,12 @@ impl Cgroup {
                         let gone =
                             inner.iter().skip(1).rev().filter(|one| remove_folder(one).is_ok());
                         if gone.count() == 0 && !patience.wait() {
-                            let hint = rare!("there are still processes in it").bytes();
-                            let why = Why::Errno(Errno::BUSY);
-                            return Err(Path::new(folder.path, b"").error(
-                                rare!("remove the cgroup"),
-                                why,
-                                hint,
-                            ));
+                            let hint = rare!("there are still processes in it");
+                            return Err(failed(folder.path, b"", REMOVE, Errno::BUSY, hint));
                         }
                     }
                     Err(errno) => {
-                        let why = Why::Errno(errno);
-                        return Err(Path::new(folder.path, b"").error(
-                            rare!("remove the cgroup"),
-                            why,
-                            b"",
-                        ));
+                        return Err(failed(folder.path, b"", REMOVE, errno, Rare::NONE));
                     }
                 }
             }

@@ -136,12 +136,13 @@ impl Cgroup {
         cgroup
     }
 
-    /// The cgroup at a path below this one, in all hierarchies or, as in `memory:PATH`, in that of a controller.
+    /// Goes on to the cgroup at a path below, in all hierarchies or, as in `memory:PATH`, in that of a controller.
     ///
     /// # Errors
     ///
     /// It leads upwards.
-    pub fn below(mut self, inner: &[u8]) -> Result<Self, Error<'static>> {
+    #[inline(never)]
+    pub fn descend(&mut self, inner: &[u8]) -> Result<(), Error<'static>> {
         let (controller, path) = match cut(inner, b':') {
             (controller, Some(path)) => (Some(controller), path),
             (path, None) => (None, path),
@@ -156,7 +157,7 @@ impl Cgroup {
                 folder.path = together(&[folder.path, b"/", path]);
             }
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Sets limits. They are in force when this returns.

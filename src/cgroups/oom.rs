@@ -2,8 +2,9 @@
 //! version 2 a file that can be waited for; the kernel's `cgroup-v1/memory` and `cgroup-v2`, "memory.events".
 
 use super::Cgroup;
-use super::files::{Path, count, write};
-use crate::error::{Error, Why};
+use super::files::{Path, count, failed, write};
+use crate::error::Error;
+use crate::rare::Rare;
 use crate::text::{Text, read_at};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -43,7 +44,7 @@ impl Cgroup {
             });
         match watched {
             Err(Errno::NOENT) if self.is_unified => Ok(None),
-            Err(errno) => Err(path.error(rare!("watch"), Why::Errno(errno), b"")),
+            Err(errno) => Err(failed(folder.path, name, rare!("watch"), errno, Rare::NONE)),
             Ok(oom) => Ok(Some(oom)),
         }
     }

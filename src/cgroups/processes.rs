@@ -1,8 +1,9 @@
 //! The processes of a cgroup and of those below it: which they are, freezing them, and signals for all.
 
 use super::Cgroup;
-use super::files::{Path, Patience, field, read, tree, write};
-use crate::error::{Error, Why};
+use super::files::{Patience, failed, field, read, tree, write};
+use crate::error::Error;
+use crate::rare::Rare;
 use crate::text::{parts, wide_number};
 use alloc::vec::Vec;
 use rustix::io::Errno;
@@ -22,7 +23,7 @@ impl Cgroup {
                 // It is gone; or it counts threads, whose processes the one above has.
                 Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => continue,
                 answer => answer.map_err(|errno| {
-                    Path::new(&folder, b"cgroup.procs").error(rare!("read"), Why::Errno(errno), b"")
+                    failed(&folder, b"cgroup.procs", rare!("read"), errno, Rare::NONE)
                 })?,
             };
             for line in parts(lines, b'\n') {
@@ -51,23 +52,21 @@ impl Cgroup {
         if !was_frozen && self.freeze(true).is_ok() {
             numbers = self.processes()?;
         }
-        let mut failed = None;
+        let mut refused = None;
         for number in &numbers {
             let process = i32::try_from(*number).ok().and_then(Pid::from_raw);
             match process.map_or(Ok(()), |process| kill_process(process, signal)) {
                 Ok(()) | Err(Errno::SRCH) => {}
-                Err(errno) => failed = Some(errno),
+                Err(errno) => refused = Some(errno),
             }
         }
         if !was_frozen || signal == Signal::KILL {
             let _ = self.freeze(false);
         }
-        match failed {
-            Some(errno) => Err(Path::new(top, b"").error(
-                rare!("signal the processes of"),
-                Why::Errno(errno),
-                b"",
-            )),
+        match refused {
+            Some(errno) => {
+                Err(failed(top, b"", rare!("signal the processes of"), errno, Rare::NONE))
+            }
             None => Ok(count.max(numbers.len())),
         }
     }
@@ -93,7 +92,7 @@ impl Cgroup {
             (false, false) => (b"freezer.state", b"THAWED"),
         };
         let path = &folder.path;
-        let failed = |errno| Path::new(path, file).error(rare!("write"), Why::Errno(errno), b"");
+        let failed = |errno| failed(path, file, rare!("write"), errno, Rare::NONE);
         write(path, file, value).map_err(failed)?;
         let mut patience = Patience::new();
         while self.state(path) != Some(is_wanted) {

@@ -74,11 +74,11 @@ impl Cgroup {
     }
 
     /// A line for each processor, whose first column is its number.
+    #[inline(never)]
     fn processors(&self, text: &mut Text) {
         let lines = self.file(b"cpuacct.usage_all");
         for (place, name) in ["percpu", "percpu_kernel", "percpu_user"].iter().enumerate() {
             text.push(",\"").push(name).push("\":[");
-            let mut before = "";
             for line in parts(lines, b'\n').skip(1) {
                 let mut columns = parts(line, b' ').skip(1).filter_map(wide_number);
                 let (Some(user), Some(kernel)) = (columns.next(), columns.next()) else { continue };
@@ -87,8 +87,7 @@ impl Cgroup {
                     1 => kernel,
                     _ => user,
                 };
-                text.push(before).push_number(number);
-                before = ",";
+                text.comma().push_number(number);
             }
             text.push("]");
         }
@@ -96,13 +95,12 @@ impl Cgroup {
 }
 
 /// All lines of `memory.stat`.
+#[inline(never)]
 fn raw(text: &mut Text, stat: &[u8]) {
-    let mut before = "";
     for line in parts(stat, b'\n') {
         let (name, number) = cut(line, b' ');
         if let Some(number) = number.and_then(wide_number) {
-            text.push(before).push_json(name).push(":").push_number(number);
-            before = ",";
+            text.comma().push_json(name).push(":").push_number(number);
         }
     }
 }

@@ -9,16 +9,14 @@ use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
 impl Cgroup {
     /// Lines `MAJOR:MINOR OP NUMBER`, by the scheduler that counts, or by what counts without one.
+    #[inline(never)]
     pub(super) fn block1(&self, text: &mut Text) {
-        for (place, (name, file)) in [
+        for (name, file) in [
             ("ioServiceBytesRecursive", "io_service_bytes_recursive"),
             ("ioServicedRecursive", "io_serviced_recursive"),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            text.push(if place == 0 { "\"" } else { ",\"" }).push(name).push("\":[");
-            let mut is_first = true;
+        ] {
+            text.comma().push_json(name.as_bytes()).push(":[");
+            let start = text.len();
             for infix in ["blkio.bfq.", "blkio.throttle."] {
                 let mut path = Text::new();
                 path.push(infix).push(file);
@@ -26,10 +24,10 @@ impl Cgroup {
                     let (device, rest) = cut(line, b' ');
                     let (operation, number) = cut(rest.unwrap_or_default(), b' ');
                     if let Some(number) = number.and_then(wide_number) {
-                        entry(text, &mut is_first, device, operation, number);
+                        entry(text, device, operation, number);
                     }
                 }
-                if !is_first {
+                if text.len() > start {
                     break;
                 }
             }
@@ -38,20 +36,17 @@ impl Cgroup {
     }
 
     /// Lines `MAJOR:MINOR rbytes=NUMBER wbytes=NUMBER ...`.
+    #[inline(never)]
     pub(super) fn block2(&self, text: &mut Text) {
         let stat = self.file(b"io.stat");
-        for (place, (name, wanted)) in [
+        for (name, wanted) in [
             (
                 "ioServiceBytesRecursive",
                 [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")],
             ),
             ("ioServicedRecursive", [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")]),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            text.push(if place == 0 { "\"" } else { ",\"" }).push(name).push("\":[");
-            let mut is_first = true;
+        ] {
+            text.comma().push_json(name.as_bytes()).push(":[");
             for line in parts(stat, b'\n') {
                 let (device, rest) = cut(line, b' ');
                 for field in parts(rest.unwrap_or_default(), b' ') {
@@ -60,7 +55,7 @@ impl Cgroup {
                     if let (Some((_, operation)), Some(number)) =
                         (operation, number.and_then(wide_number))
                     {
-                        entry(text, &mut is_first, device, operation.as_bytes(), number);
+                        entry(text, device, operation.as_bytes(), number);
                     }
                 }
             }
@@ -78,7 +73,6 @@ impl Cgroup {
         } else {
             [".usage_in_bytes", ".max_usage_in_bytes"]
         };
-        let mut is_first = true;
         for size in page_sizes() {
             let number = |what: &str| {
                 let mut file = Text::new();
@@ -93,23 +87,20 @@ impl Cgroup {
             } else {
                 number(".failcnt").unwrap_or_default()
             };
-            text.push(if is_first { "" } else { "," }).push_json(&size);
+            text.comma().push_json(&size);
             let most = number(max).unwrap_or_default();
             text.push_filled(r#":{"usage":#,"max":#,"failcnt":#}"#, &[used, most, failures]);
-            is_first = false;
         }
     }
 }
 
-fn entry(text: &mut Text, is_first: &mut bool, device: &[u8], operation: &[u8], number: u64) {
+fn entry(text: &mut Text, device: &[u8], operation: &[u8], number: u64) {
     let (major, minor) = cut(device, b':');
     let (Some(major), Some(minor)) = (wide_number(major), minor.and_then(wide_number)) else {
         return;
     };
-    text.push(if *is_first { "" } else { "," });
-    text.push_filled(r#"{"major":#,"minor":#,"op":"#, &[major, minor]);
+    text.comma().push_filled(r#"{"major":#,"minor":#,"op":"#, &[major, minor]);
     text.push_json(operation).push_filled(r#","value":#}"#, &[number]);
-    *is_first = false;
 }
 
 /// The sizes of large pages, as cgroups name them: `hugepages-2048kB` is `2MB`.

@@ -4,7 +4,7 @@ use super::block::{self, device};
 use super::changes::{Change, Changes, Otherwise, asked};
 use crate::container::{BlockIo, Resources};
 use crate::rare::Rare;
-use crate::text::Text;
+use crate::text::{Text, decimal};
 use alloc::vec::Vec;
 
 const NO_MORE: Rare = rare!("kernels no longer have it");
@@ -35,11 +35,8 @@ pub fn changes(resources: &Resources<'_>) -> Vec<Change> {
     all.number("cpu.rt_period_us", asked(cpu.realtime_period));
     all.signed("cpu.rt_runtime_us", asked(cpu.realtime_runtime));
     all.signed("cpu.idle", cpu.idle);
-    for (file, set) in [("cpuset.cpus", cpu.cpus), ("cpuset.mems", cpu.mems)] {
-        if let Some(set) = set.filter(|set| !set.is_empty()) {
-            all.text(file, set.to_bytes());
-        }
-    }
+    all.list("cpuset.cpus", cpu.cpus);
+    all.list("cpuset.mems", cpu.mems);
     all.limit("pids.max", resources.pids);
     block(&mut all, &resources.block);
     block::huge_pages(&mut all, &resources.huge_pages, "limit_in_bytes");
@@ -64,9 +61,7 @@ fn block(all: &mut Changes, block: &BlockIo) {
     let weight = asked(block.weight).map(u64::from);
     if let Some(number) = weight {
         all.number("blkio.weight", weight);
-        let mut text = Text::new();
-        text.push_number(number);
-        all.otherwise(Otherwise::Use("blkio.bfq.weight", text.leak()));
+        all.otherwise(Otherwise::Use("blkio.bfq.weight", decimal(number)));
     }
     let has_leaf = block.weight_devices.iter().any(|one| asked(one.leaf_weight).is_some());
     all.never(asked(block.leaf_weight).is_some() || has_leaf, "blkio.leaf_weight", NO_MORE);

@@ -35,6 +35,7 @@ pub fn changes(resources: &Resources<'_>, folder: &[u8]) -> Vec<Change> {
     all.0
 }
 
+#[inline(never)]
 fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
     let number =
         |file: &[u8]| wide_number(files::value(folder, file)).and_then(|n| i64::try_from(n).ok());
@@ -68,6 +69,7 @@ fn memory(all: &mut Changes, memory: &Memory, folder: &[u8]) {
     all.never(asked(memory.kernel_tcp).is_some(), "memory.kmem.tcp.limit_in_bytes", ONLY_1);
 }
 
+#[inline(never)]
 fn cpu(all: &mut Changes, cpu: &Cpu<'_>, folder: &[u8]) {
     all.number("cpu.weight", asked(cpu.shares).map(weights::from_shares));
     let (quota, period) = (asked(cpu.quota), asked(cpu.period));
@@ -87,16 +89,14 @@ fn cpu(all: &mut Changes, cpu: &Cpu<'_>, folder: &[u8]) {
     }
     all.number("cpu.max.burst", cpu.burst);
     all.signed("cpu.idle", cpu.idle);
-    for (file, set) in [("cpuset.cpus", cpu.cpus), ("cpuset.mems", cpu.mems)] {
-        if let Some(set) = set.filter(|set| !set.is_empty()) {
-            all.text(file, set.to_bytes());
-        }
-    }
+    all.list("cpuset.cpus", cpu.cpus);
+    all.list("cpuset.mems", cpu.mems);
     let is_realtime = asked(cpu.realtime_runtime).is_some() || asked(cpu.realtime_period).is_some();
     all.never(is_realtime, "cpu.rt_runtime_us", ONLY_1);
 }
 
 /// The file of the scheduler that has weights as they are said comes first.
+#[inline(never)]
 fn block(all: &mut Changes, block: &BlockIo) {
     let mut weight = |start: &Text, weight: u16| {
         let lines = [u64::from(weight), weights::from_block(weight)].map(|number| {

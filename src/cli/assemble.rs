@@ -3,111 +3,71 @@
 
 use super::options::{OPTIONS, by_short};
 use super::settings::{OTHER_FORM, Settings, insert_mount, option_value_error};
+use super::words::refused;
 use crate::container::{
-    ALL, ALL_CAPABILITIES, Attributes, Capabilities, Container, DEFAULT_CAPABILITIES, Defaults,
-    Filter, IdMap, Isolation, Join, Layers, MASKED, Mount, Mounted, Network, Process, Programs,
-    READ_ONLY, Root, Security, Source, User, environment,
+    ALL, ALL_CAPABILITIES, Capabilities, Container, DEFAULT_CAPABILITIES, Defaults, Filter,
+    Isolation, Join, Layers, MASKED, Mount, Mounted, Network, Programs, READ_ONLY, Source, User,
+    environment,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::sys::namespaces::Namespaces;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::MountAttrFlags;
 use rustix::thread::CapabilitySet;
 
-/// The container that is wanted; what the command line does not say, `defaults` do. What lies in the
-/// settings moves over.
+/// The container that is wanted; what the command line does not say, `defaults` do. Both are kept, so that nobody
+/// has to give back what is not taken of them.
+///
+/// # Errors
+///
+/// Options that do not go together.
 pub fn assemble<'a>(
-    settings: &mut Settings<'a>,
-    defaults: Defaults<'a>,
+    settings: &'a mut Settings<'a>,
+    defaults: &mut Defaults<'a>,
     callers: &[&'a CStr],
 ) -> Result<&'a mut Container<'a>, Error<'a>> {
-    if let Some(Network::Join(path)) = settings.network {
-        settings.joined.push(Join { kind: Namespaces::NET, path });
-    }
-    let kinds = namespaces(settings)?;
-    let isolation = Isolation {
-        namespaces: kinds,
-        joined: core::mem::take(&mut settings.joined),
-        hostname: settings.hostname,
-        domainname: settings.domainname,
-        clocks: settings.clocks.unwrap_or_default(),
-        users: settings.users.take().unwrap_or(IdMap::Own),
-        groups: settings.group_ids.take().unwrap_or(IdMap::Own),
-        network: settings.network.take().unwrap_or(Network::None),
-        net_devices: Vec::new(),
-        sysctls: Vec::new(),
-    };
-    check_joins(&isolation)?;
-    check_id_mapped(settings, &isolation)?;
+    isolate(settings)?;
+    check_joins(&settings.container.isolation)?;
+    check_id_mapped(settings)?;
     forbid_devices(settings);
-    add_standard_mounts(settings, &isolation);
-    let security = security(settings, &isolation);
-    let access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
-    let start = if settings.clear_environment { Vec::new() } else { defaults.environment };
-    let mut command = defaults.entrypoint;
-    command.extend_from_slice(&defaults.command);
-    let working_directory = settings.workdir.or(defaults.working_directory);
+    add_standard_mounts(settings);
+    secure(settings);
     let source = source(settings)?;
     let user = user(settings)?;
-    Ok(Box::leak(Box::new(Container {
-        root: Root {
-            source,
-            access,
-            ephemeral: settings.ephemeral,
-            devices: !settings.all,
-            is_image: settings.image.is_some(),
-            nodes: Vec::new(),
-            propagation: None,
-        },
-        mounts: core::mem::take(&mut settings.mounts),
-        isolation,
-        security,
-        process: Process {
-            command,
-            environment: environment::apply(callers, start, &settings.environment),
-            working_directory: working_directory.unwrap_or(c"/"),
-            user,
-            groups: settings.groups.take(),
-            preserved_descriptors: settings.preserved_descriptors,
-            terminal: settings.tty,
-            init: settings.init,
-            stop_signal: settings.stop_signal.or(defaults.stop_signal),
-            timeout: settings.timeout,
-            limits: core::mem::take(&mut settings.limits),
-            umask: settings.umask,
-            oom_score: settings.oom_score,
-            nice: settings.nice,
-            processors: settings.processors,
-            attributes: Attributes::default(),
-        },
-    })))
+    let Settings { container, .. } = settings;
+    let Container { root, process, .. } = container;
+    root.source = source;
+    root.access = if settings.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    root.devices = !settings.all;
+    root.is_image = settings.image.is_some();
+    process.command.append(&mut defaults.entrypoint);
+    process.command.append(&mut defaults.command);
+    let start = if settings.clear_environment { &[] } else { &defaults.environment[..] };
+    process.environment = environment::apply(callers, start.to_vec(), &settings.environment);
+    process.working_directory = settings.workdir.or(defaults.working_directory).unwrap_or(c"/");
+    process.user = user;
+    process.stop_signal = process.stop_signal.or(defaults.stop_signal);
+    Ok(container)
 }
 
 /// Where the root comes from.
 fn source<'a>(settings: &Settings<'a>) -> Result<Source<'a>, Error<'a>> {
-    if let Some(list) = settings.programs {
-        if settings.rootfs.or(settings.image).is_some() {
+    match (settings.programs, settings.rootfs, settings.image) {
+        (Some(list), None, None) => Ok(Source::Programs(Programs { list, pieces: Vec::new() })),
+        (Some(_), _, _) => {
             let why = rare!("the root is made of programs, or is a directory, or an image");
-            return Err(Error::usage(
-                rare!("option"),
-                b"--programs",
-                why,
-                rare!("leave the others out").bytes(),
-            ));
+            Err(refused("--programs", why, rare!("leave the others out")))
         }
-        return Ok(Source::Programs(Programs { list, pieces: Vec::new() }));
-    }
-    match (settings.rootfs, settings.image) {
-        (Some(_), Some(_)) => {
+        (None, Some(_), Some(_)) => {
             let why = rare!("the root is a directory or an image, not both");
-            Err(Error::usage(rare!("option"), b"--image", why, rare!("leave --rootfs out").bytes()))
+            Err(refused("--image", why, rare!("leave --rootfs out")))
         }
-        (None, Some(_)) => Ok(Source::Layers(Layers::default())),
-        (directory, None) => Ok(Source::Directory(directory.unwrap_or(c"rootfs"))),
+        (None, None, Some(_)) => Ok(Source::Layers(Layers::default())),
+        (None, Some(directory), None) => Ok(Source::Directory(directory)),
+        (None, None, None) => Ok(Source::default()),
     }
 }
 
@@ -115,82 +75,82 @@ fn source<'a>(settings: &Settings<'a>) -> Result<Source<'a>, Error<'a>> {
 fn user<'a>(settings: &Settings<'a>) -> Result<Option<User>, Error<'a>> {
     let Some(typed) = settings.user else { return Ok(None) };
     let user = User::parse(typed.to_bytes());
-    let refused = || match by_short(OPTIONS, b'u') {
+    let refused = || match by_short(&OPTIONS, b'u') {
         Some(entry) => option_value_error(entry, typed, OTHER_FORM),
         None => Error::usage(rare!("option"), b"--user", OTHER_FORM, b""),
     };
     user.map(Some).ok_or_else(refused)
 }
 
-/// What is new; what an option sets up in a namespace brings the namespace with it.
-fn namespaces<'a>(settings: &Settings<'a>) -> Result<Namespaces, Error<'a>> {
-    let shared = settings.shared.unwrap_or(Namespaces::NONE);
+/// What an option sets up in a namespace brings the namespace with it.
+const BRINGING: [(Namespaces, &str); 6] = [
+    (Namespaces::UTS, "--hostname"),
+    (Namespaces::TIME, "--time-offset"),
+    (Namespaces::USER, "--map-users"),
+    (Namespaces::NET, "--network"),
+    // pasta(1) gives all privilege up but that over a user namespace it enters.
+    (Namespaces::USER, "--network pasta"),
+    (Namespaces::PID, "--init"),
+];
+
+/// What it has apart from the host.
+fn isolate<'a>(settings: &mut Settings<'a>) -> Result<(), Error<'a>> {
+    let shared = settings.shared;
     let base = if settings.all { ALL } else { Namespaces::NONE };
-    let mut kinds = base.and(settings.isolated.unwrap_or(Namespaces::NONE)).without(shared);
-    let joined = |kind| settings.joined.iter().any(|join| join.kind == kind);
-    let names = settings.hostname.or(settings.domainname).is_some();
-    let ids = settings.users.is_some() || settings.group_ids.is_some();
-    let network = !matches!(settings.network, None | Some(Network::Host | Network::Join(_)));
-    let pasta = matches!(settings.network, Some(Network::Pasta));
-    let brought = [
-        (names && !joined(Namespaces::UTS), Namespaces::UTS, "--hostname"),
-        (settings.clocks.is_some(), Namespaces::TIME, "--time-offset"),
-        (ids, Namespaces::USER, "--map-users"),
-        (network, Namespaces::NET, "--network"),
-        // pasta(1) gives all privilege up but that over a user namespace it enters.
-        (pasta && !joined(Namespaces::USER), Namespaces::USER, "--network pasta"),
-        (settings.init && !joined(Namespaces::PID), Namespaces::PID, "--init"),
-    ];
-    for (is_wanted, kind, option) in brought {
-        if !is_wanted {
-            continue;
-        }
-        if shared.contains(kind) {
-            let hint = rare!("take it out of --share").bytes();
-            return Err(Error::usage(
-                rare!("option"),
-                option.as_bytes(),
-                rare!("needs what is shared"),
-                hint,
-            ));
-        }
-        kinds = kinds.and(kind);
+    let mut kinds = base.and(settings.isolated).without(shared);
+    let isolation = &mut settings.container.isolation;
+    if let Network::Join(path) = isolation.network {
+        isolation.joined.push(Join { kind: Namespaces::NET, path });
     }
-    if matches!(settings.network, Some(Network::Host)) {
+    let new = |kind| !isolation.joins(kind);
+    let is_pasta = matches!(isolation.network, Network::Pasta);
+    let is_asked_for = [
+        isolation.hostname.or(isolation.domainname).is_some() && new(Namespaces::UTS),
+        isolation.clocks.differ(),
+        isolation.users.is_said() || isolation.groups.is_said(),
+        settings.has_network && !matches!(isolation.network, Network::Host | Network::Join(_)),
+        is_pasta && new(Namespaces::USER),
+        settings.container.process.init && new(Namespaces::PID),
+    ];
+    for ((kind, option), _) in BRINGING.iter().zip(is_asked_for).filter(|(_, is_asked)| *is_asked) {
+        if shared.contains(*kind) {
+            let why = rare!("needs what is shared");
+            return Err(refused(option, why, rare!("take it out of --share")));
+        }
+        kinds = kinds.and(*kind);
+    }
+    if matches!(isolation.network, Network::Host) {
         kinds = kinds.without(Namespaces::NET);
     }
-    for join in &settings.joined {
+    for join in &isolation.joined {
         kinds = kinds.without(join.kind);
     }
-    Ok(kinds)
+    isolation.namespaces = kinds;
+    Ok(())
 }
 
 fn check_joins<'a>(isolation: &Isolation<'a>) -> Result<(), Error<'a>> {
     let makes = |kind| isolation.namespaces.contains(kind);
     if isolation.joins(Namespaces::USER) && makes(Namespaces::PID) {
-        let hint = rare!("join the process namespace that belongs to it, too").bytes();
         let why = rare!("a new process namespace cannot be had in a user namespace that is joined");
-        return Err(Error::usage(rare!("option"), b"--join", why, hint));
+        let hint = rare!("join the process namespace that belongs to it, too");
+        return Err(refused("--join", why, hint));
     }
     Ok(())
 }
 
-fn check_id_mapped<'a>(
-    settings: &Settings<'a>,
-    isolation: &Isolation<'a>,
-) -> Result<(), Error<'a>> {
+fn check_id_mapped<'a>(settings: &Settings<'a>) -> Result<(), Error<'a>> {
+    let container = &settings.container;
     let is_mapped =
         |mount: &Mount<'_>| matches!(mount.what, Mounted::Volume(volume) if volume.id_mapped);
-    if !settings.mounts.iter().any(is_mapped) || isolation.namespaces.contains(Namespaces::USER) {
+    if !container.mounts.iter().any(is_mapped)
+        || container.isolation.namespaces.contains(Namespaces::USER)
+    {
         return Ok(());
     }
     let why = rare!("idmap is of use with users of the container's own");
-    Err(Error::usage(
-        rare!("option"),
-        b"--volume",
-        why,
-        rare!("--map-users and --map-groups, or --isolate user").bytes(),
-    ))
+    let hint = rare!("--map-users and --map-groups, or --isolate user");
+    Err(refused("--volume", why, hint))
 }
 
 /// In `--all`, no device is used but those that are shown as such; who made the files of a root or a
@@ -199,7 +159,7 @@ fn forbid_devices(settings: &mut Settings<'_>) {
     if !settings.all {
         return;
     }
-    for mount in &mut settings.mounts {
+    for mount in &mut settings.container.mounts {
         if let Mounted::Volume(volume) = &mut mount.what
             && !volume.allows_devices
         {
@@ -208,72 +168,84 @@ fn forbid_devices(settings: &mut Settings<'_>) {
     }
 }
 
-/// What each isolation needs to be of use, where the user mounts nothing else.
-fn add_standard_mounts(settings: &mut Settings<'_>, isolation: &Isolation<'_>) {
-    let has = |kind| isolation.namespaces.contains(kind) || isolation.joins(kind);
+/// The file systems that isolations need to be of use.
+static STANDARD: [(&CStr, FileSystem<'static>); 7] = [
+    (c"/proc", FileSystem::PROC),
+    (c"/sys", FileSystem::SYS),
+    (c"/sys/fs/cgroup", FileSystem { attributes: FileSystem::READ_ONLY, ..FileSystem::CGROUP }),
+    (c"/sys/fs/cgroup", FileSystem::CGROUP),
+    (c"/dev/mqueue", FileSystem::MESSAGE_QUEUES),
+    (c"/dev/shm", FileSystem::SHARED_MEMORY),
+    (c"/dev/pts", FileSystem::TERMINALS),
+];
+
+/// Adds those that are wanted, where the user mounts nothing else.
+fn add_standard_mounts(settings: &mut Settings<'_>) {
     let all = settings.all;
-    let cgroup = if all {
-        FileSystem { attributes: FileSystem::READ_ONLY, ..FileSystem::CGROUP }
-    } else {
-        FileSystem::CGROUP
-    };
-    let new = Mounted::FileSystem;
-    let has_devices =
-        all || settings.mounts.iter().any(|mount| matches!(mount.what, Mounted::Devices));
+    let Container { mounts, isolation, process, .. } = &mut settings.container;
+    let has = |kind| isolation.namespaces.contains(kind) || isolation.joins(kind);
+    let has_devices = all || mounts.iter().any(|mount| matches!(mount.what, Mounted::Devices));
+    let cgroup = has(Namespaces::CGROUP);
     let ipc = has(Namespaces::IPC) && !has_devices;
-    let standard = [
-        (all || has(Namespaces::PID), c"/proc", new(FileSystem::PROC)),
-        (all, c"/sys", new(FileSystem::SYS)),
-        (has(Namespaces::CGROUP), c"/sys/fs/cgroup", new(cgroup)),
-        (all, c"/dev", Mounted::Devices),
-        (ipc, c"/dev/mqueue", new(FileSystem::MESSAGE_QUEUES)),
-        (ipc, c"/dev/shm", new(FileSystem::SHARED_MEMORY)),
-        (settings.tty && !has_devices, c"/dev/pts", new(FileSystem::TERMINALS)),
+    let is_wanted = [
+        all || has(Namespaces::PID),
+        all,
+        cgroup && all,
+        cgroup && !all,
+        ipc,
+        ipc,
+        process.terminal && !has_devices,
     ];
-    for (is_wanted, target, what) in standard {
+    let mut add = |target, what| {
         let mount = Mount { target, what };
         // Nothing is put into what the user has mounted.
-        let is_in_users =
-            settings.mounts.iter().any(|other| other.contains(&mount) && !other.is_new());
-        if is_wanted && !is_in_users {
-            insert_mount(&mut settings.mounts, mount);
+        if !mounts.iter().any(|other| other.contains(&mount) && !other.is_new()) {
+            insert_mount(mounts, mount);
         }
+    };
+    for ((target, shown), is_wanted) in STANDARD.iter().zip(is_wanted) {
+        if is_wanted {
+            add(target, Mounted::FileSystem(*shown));
+        }
+    }
+    if all {
+        add(c"/dev", Mounted::Devices);
     }
 }
 
-fn security<'a>(settings: &mut Settings<'a>, isolation: &Isolation<'_>) -> Security<'a> {
+/// What it may do.
+fn secure(settings: &mut Settings<'_>) {
     let all = settings.all;
-    let base = if all { &MASKED[..] } else { &[] };
-    let unmasked = core::mem::take(&mut settings.unmasked);
-    let is_unmasked =
-        |path: &CStr| unmasked.iter().any(|other| *other == path || other.to_bytes() == b"ALL");
-    let mut masked: Vec<&CStr> = Vec::new();
-    let mut read_only: Vec<&CStr> = Vec::new();
-    for path in base {
-        if !is_unmasked(path) {
-            masked.push(path);
+    let kept = kept(settings);
+    let security = &mut settings.container.security;
+    if all {
+        let mut masked = still(&MASKED, &settings.unmasked);
+        masked.append(&mut security.masked);
+        security.masked = masked;
+        security.read_only = still(&READ_ONLY, &settings.unmasked);
+    }
+    security.capabilities = kept.map(Capabilities::at_most);
+    security.no_new_privileges = settings.no_new_privileges.unwrap_or(all);
+    security.filter = settings.filter.unwrap_or(if all { Filter::Default } else { Filter::None });
+    security.no_nested_users |= all;
+}
+
+/// Those of the paths that are not to be shown as they are.
+#[inline(never)]
+fn still(paths: &[&'static CStr], unmasked: &[&CStr]) -> Vec<&'static CStr> {
+    let mut left = Vec::new();
+    for path in paths {
+        if !unmasked.iter().any(|other| other == path || other.to_bytes() == b"ALL") {
+            left.push(*path);
         }
     }
-    masked.append(&mut settings.masked);
-    for path in if all { &READ_ONLY[..] } else { &[] } {
-        if !is_unmasked(path) {
-            read_only.push(path);
-        }
-    }
-    Security {
-        capabilities: kept(settings, isolation).map(Capabilities::at_most),
-        no_new_privileges: settings.no_new_privileges.unwrap_or(all),
-        filter: settings.filter.take().unwrap_or(if all { Filter::Default } else { Filter::None }),
-        no_nested_users: settings.no_nested_users || all,
-        landlock: settings.landlock,
-        masked,
-        read_only,
-    }
+    left
 }
 
 /// As in Docker: what is added stays whatever is dropped, but all of what is dropped goes if all is
 /// added.
-fn kept(settings: &Settings<'_>, isolation: &Isolation<'_>) -> Option<CapabilitySet> {
+fn kept(settings: &Settings<'_>) -> Option<CapabilitySet> {
+    let isolation = &settings.container.isolation;
     let added = settings.added.unwrap_or(CapabilitySet::empty());
     let dropped = settings.dropped.unwrap_or(CapabilitySet::empty());
     let is_said = settings.added.or(settings.dropped).is_some();

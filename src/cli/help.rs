@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_help_has_a_line_for_each_option_in_the_order_of_the_table_and_fits_a_terminal() {
-        for (text, table) in [(help(), OPTIONS), (rootfs(), ROOTFS_OPTIONS)] {
+        for (text, table) in [(help(), &OPTIONS), (rootfs(), &ROOTFS_OPTIONS)] {
             let help = std::str::from_utf8(text.as_bytes()).unwrap();
             let letter = |entry: &Entry| {
                 entry.short.map_or("    ".into(), |short| format!("-{}, ", short as char))
@@ -41,14 +41,14 @@ mod tests {
             let lines =
                 help.lines().filter(|line| line.starts_with("  ") && line.get(6..8) == Some("--"));
             let lines: Vec<&str> = lines.collect();
-            assert_eq!(lines.len(), table.len());
-            for (line, entry) in lines.iter().zip(table) {
+            assert_eq!(lines.len(), table.iter().count());
+            for (line, (long, entry)) in lines.iter().zip(table.iter()) {
                 let (written, meaning) = entry.help();
                 let written = std::str::from_utf8(written).unwrap();
                 let begin = format!("  {}{written} ", letter(entry));
                 assert!(line.starts_with(&begin), "{line}");
                 assert_eq!(line.as_bytes()[32.min(begin.len())..].trim_ascii_start(), meaning);
-                let value = written.strip_prefix(entry.long).unwrap();
+                let value = written.strip_prefix(std::str::from_utf8(long).unwrap()).unwrap();
                 assert_eq!(value.len() > 1 && value.starts_with(' '), entry.takes_value, "{line}");
             }
             for line in help.lines() {

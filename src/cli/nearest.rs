@@ -1,6 +1,6 @@
 //! The option that was probably meant, or the command.
 
-use super::options::Entry;
+use super::options::Options;
 use super::runtime::COMMANDS;
 use crate::error::Error;
 use crate::text::Text;
@@ -11,7 +11,7 @@ use core::ffi::CStr;
 pub fn suggest<'a>(typed: &CStr, error: Error<'a>) -> Error<'a> {
     let Some(name) = command(typed.to_bytes()) else { return error };
     let mut hint = Text::new();
-    hint.say(rare!("did you mean the command ")).push(name).push("?");
+    hint.say(rare!("did you mean the command ")).push_raw(name).push("?");
     if !error.hint().is_empty() {
         hint.push(" If not: ").push_raw(error.hint());
     }
@@ -19,40 +19,43 @@ pub fn suggest<'a>(typed: &CStr, error: Error<'a>) -> Error<'a> {
 }
 
 /// The command that a word is one slip away from. Short words are too near to others.
-fn command(typed: &[u8]) -> Option<&'static str> {
-    let mut names = COMMANDS.iter().map(|entry| entry.0).chain(["check", "rootfs"]);
+fn command(typed: &[u8]) -> Option<&'static [u8]> {
+    let names = || COMMANDS.words().chain([&b"check"[..], b"rootfs"]);
     // With a slash it is always a program.
-    if typed.contains(&b'/') || names.clone().any(|name| name.as_bytes() == typed) {
+    if typed.contains(&b'/') || names().any(|name| name == typed) {
         return None;
     }
-    names.find(|name| {
+    names().find(|name| {
         let is_swapped = || {
-            let pairs = name.as_bytes().iter().zip(typed);
+            let pairs = name.iter().zip(typed);
             name.len() == typed.len()
                 && pairs.filter(|(letter, other)| letter != other).count() == 2
                 && name
-                    .as_bytes()
                     .windows(2)
                     .zip(typed.windows(2))
                     .any(|(pair, other)| pair.iter().rev().eq(other) && !pair.iter().eq(other))
         };
-        name.len() > 3 && (distance(typed, name.as_bytes()) == 1 || is_swapped())
+        name.len() > 3 && (distance(typed, name) == 1 || is_swapped())
     })
 }
 
 /// The option whose name takes the fewest changes to get to from what was typed, if they are few.
-pub fn option(table: &'static [Entry], typed: &[u8]) -> Option<&'static Entry> {
-    let (changes, entry) = table
-        .iter()
-        .map(|entry| (distance(typed, entry.long.as_bytes()), entry))
-        .min_by_key(|(changes, _)| *changes)?;
+pub fn option(table: &Options, typed: &[u8]) -> Option<&'static [u8]> {
+    let mut nearest = (usize::MAX, &b""[..]);
+    for long in table.words() {
+        let changes = distance(typed, long);
+        if changes < nearest.0 {
+            nearest = (changes, long);
+        }
+    }
+    let (changes, long) = nearest;
     // More than a third wrong is another word, not a slip.
-    let is_a_slip = changes < entry.long.len() / 3;
-    (is_a_slip || is_start(typed, entry)).then_some(entry)
+    let is_a_slip = changes < long.len() / 3;
+    (is_a_slip || is_start(typed, long)).then_some(long)
 }
 
-fn is_start(typed: &[u8], entry: &Entry) -> bool {
-    typed.len() > DASHES_AND_TWO && entry.long.as_bytes().starts_with(typed)
+fn is_start(typed: &[u8], long: &[u8]) -> bool {
+    typed.len() > DASHES_AND_TWO && long.starts_with(typed)
 }
 
 const DASHES_AND_TWO: usize = 4;
@@ -101,7 +104,7 @@ mod tests {
             ("rotfs", "rootfs"),
             ("delite", "delete"),
         ] {
-            assert_eq!(command(typed.as_bytes()), Some(meant), "{typed}");
+            assert_eq!(command(typed.as_bytes()), Some(meant.as_bytes()), "{typed}");
         }
         for typed in ["create", "state", "ls", "sh", "rn", "ceraet", "true", "creat/", "--list", ""]
         {
@@ -111,14 +114,13 @@ mod tests {
 
     #[test]
     fn slips_are_recognised_and_other_words_are_not() {
-        let nearest = |typed: &str| {
-            option(OPTIONS, format!("--{typed}").as_bytes()).map(|entry| &entry.long[2..])
-        };
-        assert_eq!(nearest("rotfs"), Some("rootfs"));
-        assert_eq!(nearest("volumes"), Some("volume"));
-        assert_eq!(nearest("readonly"), Some("read-only"));
-        assert_eq!(nearest("preserve-fd"), Some("preserve-fds"));
-        assert_eq!(nearest("work"), Some("workdir"));
+        let nearest =
+            |typed: &str| option(&OPTIONS, format!("--{typed}").as_bytes()).map(|long| &long[2..]);
+        assert_eq!(nearest("rotfs"), Some(&b"rootfs"[..]));
+        assert_eq!(nearest("volumes"), Some(&b"volume"[..]));
+        assert_eq!(nearest("readonly"), Some(&b"read-only"[..]));
+        assert_eq!(nearest("preserve-fd"), Some(&b"preserve-fds"[..]));
+        assert_eq!(nearest("work"), Some(&b"workdir"[..]));
         assert_eq!(nearest("wibble"), None);
         assert_eq!(nearest("an-option-that-is-far-too-long"), None);
     }

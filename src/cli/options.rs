@@ -2,7 +2,7 @@
 //! the help and the README go by.
 
 use crate::rare::Rare;
-use crate::text::parts;
+use crate::text::{Table, parts, table};
 
 /// An option, by its name in the code.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,19 +67,28 @@ pub struct Entry {
     pub name: Name,
     pub short: Option<u8>,
     pub takes_value: bool,
-    /// With its two dashes.
-    pub long: &'static str,
     /// The help that has a line about it.
     help: Rare,
 }
 
+/// The options of a command line, by their long names with the two dashes.
+pub type Options = Table<Entry>;
+
 impl Entry {
+    /// Its long name, with the two dashes. An option is written the same in each table that it is in.
+    pub fn long(&self) -> &'static [u8] {
+        match OPTIONS.word(|entry| entry.name == self.name) {
+            b"" => ROOTFS_OPTIONS.word(|entry| entry.name == self.name),
+            long => long,
+        }
+    }
+
     /// How it is written, without its letter, and what it is for.
     pub fn help(&self) -> (&'static [u8], &'static [u8]) {
         let line = parts(self.help.bytes(), b'\n').find_map(|line| {
             let words = line.trim_ascii_start();
             let words = if self.short.is_some() { words.get(4..)? } else { words };
-            let behind = words.strip_prefix(self.long.as_bytes())?;
+            let behind = words.strip_prefix(self.long())?;
             behind.starts_with(b" ").then_some(words)
         });
         let line = line.unwrap_or_default();
@@ -93,13 +102,12 @@ impl Entry {
 macro_rules! options {
     ($table:ident $help:expr; $($name:ident $([$short:literal])? $long:literal $kind:ident;)*) => {
         /// All of them, in the order of the help.
-        pub static $table: &[Entry] = &[$(Entry {
+        pub static $table: Options = table! { $($long => Entry {
             name: Name::$name,
             short: options!(@short $($short)?),
             takes_value: options!(@$kind),
-            long: $long,
             help: $help,
-        }),*];
+        },)* };
     };
     (@short $letter:literal) => { Some($letter) };
     (@short) => { None };
@@ -173,14 +181,9 @@ options! { ROOTFS_OPTIONS rare!(file "cli/rootfs.txt");
     Help [b'h'] "--help" flag;
 }
 
-/// The option with this long name, which begins with `--`.
-pub fn by_long(table: &'static [Entry], long: &[u8]) -> Option<&'static Entry> {
-    table.iter().find(|entry| entry.long.as_bytes() == long)
-}
-
 /// The option `-short`.
-pub fn by_short(table: &'static [Entry], short: u8) -> Option<&'static Entry> {
-    table.iter().find(|entry| entry.short == Some(short))
+pub fn by_short(table: &Options, short: u8) -> Option<&'static Entry> {
+    table.values().iter().find(|entry| entry.short == Some(short))
 }
 
 #[cfg(test)]
@@ -189,15 +192,16 @@ mod tests {
 
     #[test]
     fn each_is_found_by_its_names_and_by_no_other() {
-        for table in [OPTIONS, ROOTFS_OPTIONS] {
-            for entry in table {
-                assert_eq!(by_long(table, entry.long.as_bytes()).unwrap().name, entry.name);
+        for table in [&OPTIONS, &ROOTFS_OPTIONS] {
+            for (long, entry) in table.iter() {
+                assert_eq!(table.get(long).unwrap().name, entry.name);
+                assert_eq!(entry.long(), long);
                 if let Some(short) = entry.short {
                     assert_eq!(by_short(table, short).unwrap().name, entry.name);
                 }
             }
         }
-        assert!(by_long(OPTIONS, b"--root").is_none());
-        assert!(by_short(OPTIONS, b'x').is_none());
+        assert!(OPTIONS.get(b"--root").is_none());
+        assert!(by_short(&OPTIONS, b'x').is_none());
     }
 }

@@ -4,14 +4,14 @@ use super::assemble::assemble;
 use super::help::{help, version};
 use super::options::{Entry, Name, OPTIONS};
 use super::rootfs::{self, Rootfs};
+use super::runtime::COMMANDS;
 use super::settings::Settings;
-use super::words::{Typed, Words, option_error};
+use super::words::{Typed, Words, refused};
 use crate::container::{Container, Defaults, ImageFile};
 use crate::error::Error;
 use crate::rare::Rare;
-use crate::text::{Text, parts};
+use crate::text::Text;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What the user wants.
@@ -44,7 +44,7 @@ pub enum Purpose {
 ///
 /// What cannot stand as it was typed.
 pub fn parse<'a>(words: &'a [&'a CStr], callers: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
-    let mut words = Words::new(OPTIONS, words);
+    let mut words = Words::new(&OPTIONS, words);
     let settings = Box::leak(Box::new(Settings::default()));
     let command = loop {
         let rest = words.rest();
@@ -71,8 +71,8 @@ pub fn parse<'a>(words: &'a [&'a CStr], callers: &'a [&'a CStr]) -> Result<Reque
             return Err(no_program());
         }
         let purpose = settings.purpose;
-        let defaults = Defaults::callers(command.to_vec(), callers);
-        let container = assemble(settings, defaults, callers)?;
+        let defaults = Box::new(Defaults::callers(command.to_vec(), callers));
+        let container = assemble(settings, Box::leak(defaults), callers)?;
         return Ok(Request::Container(container, purpose));
     };
     Ok(Request::Image(Wanted { image, settings, command, callers }))
@@ -113,18 +113,21 @@ impl<'a> Wanted<'a> {
     /// # Errors
     ///
     /// What cannot stand as it was typed; that neither names a program.
+    #[inline(never)]
     pub fn container(
         self,
-        mut defaults: Defaults<'a>,
+        defaults: Defaults<'a>,
     ) -> Result<(&'a mut Container<'a>, Purpose), Error<'a>> {
         let Self { settings, command, callers, .. } = self;
+        let defaults = Box::leak(Box::new(defaults));
         if let Some(entrypoint) = settings.entrypoint {
-            defaults.entrypoint = [entrypoint].to_vec();
-            defaults.entrypoint.retain(|word| !word.is_empty());
-            defaults.command = Vec::new();
+            defaults.entrypoint.clear();
+            defaults.entrypoint.extend(Some(entrypoint).filter(|word| !word.is_empty()));
+            defaults.command.clear();
         }
         if !command.is_empty() {
-            defaults.command = command.to_vec();
+            defaults.command.clear();
+            defaults.command.extend_from_slice(command);
         }
         if defaults.entrypoint.is_empty() && defaults.command.is_empty() {
             let hint =
@@ -153,11 +156,9 @@ impl<'a> Settings<'a> {
         ];
         match given.iter().find(|(is_given, _)| *is_given) {
             None => Ok(()),
-            Some((_, name)) => Err(option_error(
-                name.as_bytes(),
-                rare!("is about an image"),
-                rare!("--image FILE names it").bytes(),
-            )),
+            Some((_, name)) => {
+                Err(refused(name, rare!("is about an image"), rare!("--image FILE names it")))
+            }
         }
     }
 }
@@ -167,10 +168,6 @@ fn no_program() -> Error<'static> {
         rare!("mini-container [OPTIONS] PROGRAM [ARG...]; --help lists the options").bytes();
     Error::usage(Rare::NONE, b"", rare!("no program given"), usage)
 }
-
-/// Words that are commands and not programs: the OCI runtime's.
-const COMMANDS: &[u8] = b"checkpoint create delete events exec features kill list pause ps \
-    restore resume run spec start state update";
 
 /// The command `check`.
 fn check<'a>(rest: &[&'a CStr]) -> Result<Request<'a>, Error<'a>> {
@@ -193,7 +190,7 @@ fn check_error(word: &CStr) -> Error<'_> {
 }
 
 fn refuse_command(word: &CStr) -> Result<(), Error<'_>> {
-    if !parts(COMMANDS, b' ').any(|command| command == word.to_bytes()) {
+    if COMMANDS.get(word.to_bytes()).is_none() {
         return Ok(());
     }
     let hint = rare!("its options stand behind it; to run a program of that name, write -- before it, or its path").bytes();

@@ -56,8 +56,8 @@ struct Settings<'a> {
     image: Option<&'a CStr>,
     platform: Option<&'a CStr>,
     tag: Option<&'a CStr>,
-    users: Option<IdMap>,
-    groups: Option<IdMap>,
+    users: IdMap,
+    groups: IdMap,
     quiet: bool,
     prune: bool,
     keep: Option<&'a CStr>,
@@ -69,7 +69,7 @@ struct Settings<'a> {
 ///
 /// What cannot stand as it was typed.
 pub fn parse<'a>(words: &'a [&'a CStr]) -> Result<Request<'a>, Error<'a>> {
-    let mut words = Words::new(ROOTFS_OPTIONS, words);
+    let mut words = Words::new(&ROOTFS_OPTIONS, words);
     let mut settings = Settings::default();
     let mut programs = Vec::new();
     loop {
@@ -121,6 +121,7 @@ impl<'a> Settings<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn request(self, programs: Vec<&'a CStr>) -> Result<Rootfs<'a>, Error<'a>> {
         let purpose = match (self.prune, self.image) {
             (true, _) => Purpose::Prune,
@@ -144,8 +145,8 @@ impl<'a> Settings<'a> {
             (Purpose::Image, Some(file)) => Ok(Rootfs::Image {
                 output,
                 image: ImageFile { file, platform: self.platform, tag: self.tag },
-                users: self.users.unwrap_or(IdMap::Own),
-                groups: self.groups.unwrap_or(IdMap::Own),
+                users: self.users,
+                groups: self.groups,
                 quiet: self.quiet,
             }),
             (Purpose::Prune, _) => Ok(Rootfs::Prune { keep: self.keep }),
@@ -172,8 +173,8 @@ impl<'a> Settings<'a> {
             (self.list, Name::List, Purpose::Programs),
             (self.platform.is_some(), Name::Platform, Purpose::Image),
             (self.tag.is_some(), Name::Tag, Purpose::Image),
-            (self.users.is_some(), Name::MapUsers, Purpose::Image),
-            (self.groups.is_some(), Name::MapGroups, Purpose::Image),
+            (self.users.is_said(), Name::MapUsers, Purpose::Image),
+            (self.groups.is_said(), Name::MapGroups, Purpose::Image),
             (self.quiet, Name::Quiet, Purpose::Image),
             (self.keep.is_some(), Name::Keep, Purpose::Prune),
             (self.output.is_some() && purpose == Purpose::Prune, Name::Output, Purpose::Image),
@@ -183,8 +184,7 @@ impl<'a> Settings<'a> {
             if !is_given || with == purpose {
                 continue;
             }
-            let entry = ROOTFS_OPTIONS.iter().find(|entry| entry.name == name);
-            let long = entry.map_or("", |entry| entry.long);
+            let long = ROOTFS_OPTIONS.word(|entry| entry.name == name);
             let (why, hint) = match with {
                 Purpose::Programs => {
                     (rare!("is about programs of this system"), rare!("not about an image"))
@@ -194,7 +194,7 @@ impl<'a> Settings<'a> {
                 }
                 Purpose::Prune => (rare!("is about what was kept"), rare!("--prune removes it")),
             };
-            return Err(option_error(long.as_bytes(), why, hint.bytes()));
+            return Err(option_error(long, why, hint.bytes()));
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use super::options::{Entry, Name};
 use super::parse::Purpose;
 use super::words::{option_error, usage};
 use crate::container::{
-    Clocks, Filter, IdMap, IdRange, Join, Limit, Mount, MountError, Mounted, Network, capabilities,
-    keep, kinds, number, processors, signal,
+    Clocks, Container, Filter, IdMap, IdRange, Join, Limit, Mount, MountError, Mounted, Network,
+    capabilities, keep, kinds, number, processors, signal,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
@@ -15,13 +15,14 @@ use crate::text::{Text, cut, parts, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::fs::Mode;
-use rustix::process::{Gid, Signal};
-use rustix::thread::{CapabilitySet, CpuSet};
+use rustix::process::Gid;
+use rustix::thread::CapabilitySet;
 
-/// The options so far.
+/// The options so far: a container as far as they describe it, and what is asked for besides.
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Default)]
 pub struct Settings<'a> {
+    pub container: Container<'a>,
     pub rootfs: Option<&'a CStr>,
     pub programs: Option<&'a CStr>,
     pub image: Option<&'a CStr>,
@@ -31,41 +32,19 @@ pub struct Settings<'a> {
     pub entrypoint: Option<&'a CStr>,
     pub quiet: bool,
     pub read_only: bool,
-    pub ephemeral: bool,
-    pub mounts: Vec<Mount<'a>>,
     pub workdir: Option<&'a CStr>,
     pub environment: Vec<&'a CStr>,
     pub clear_environment: bool,
     pub user: Option<&'a CStr>,
-    pub groups: Option<Vec<Gid>>,
-    pub tty: bool,
-    pub init: bool,
-    pub stop_signal: Option<Signal>,
-    pub preserved_descriptors: u32,
     pub all: bool,
-    pub isolated: Option<Namespaces>,
-    pub shared: Option<Namespaces>,
-    pub joined: Vec<Join<'a>>,
-    pub network: Option<Network<'a>>,
-    pub hostname: Option<&'a CStr>,
-    pub domainname: Option<&'a CStr>,
-    pub clocks: Option<Clocks<'a>>,
-    pub users: Option<IdMap>,
-    pub group_ids: Option<IdMap>,
+    pub isolated: Namespaces,
+    pub shared: Namespaces,
+    pub has_network: bool,
     pub added: Option<CapabilitySet>,
     pub dropped: Option<CapabilitySet>,
     pub no_new_privileges: Option<bool>,
     pub filter: Option<Filter<'a>>,
-    pub landlock: bool,
-    pub masked: Vec<&'a CStr>,
     pub unmasked: Vec<&'a CStr>,
-    pub no_nested_users: bool,
-    pub limits: Vec<Limit>,
-    pub umask: Option<Mode>,
-    pub oom_score: Option<&'a CStr>,
-    pub nice: Option<i32>,
-    pub processors: Option<CpuSet>,
-    pub timeout: Option<u32>,
     pub purpose: Purpose,
 }
 
@@ -92,12 +71,12 @@ impl<'a> Settings<'a> {
         Some(match name {
             Name::Quiet => &mut self.quiet,
             Name::ReadOnly => &mut self.read_only,
-            Name::Ephemeral => &mut self.ephemeral,
+            Name::Ephemeral => &mut self.container.root.ephemeral,
             Name::ClearEnv => &mut self.clear_environment,
-            Name::Tty => &mut self.tty,
-            Name::Init => &mut self.init,
+            Name::Tty => &mut self.container.process.terminal,
+            Name::Init => &mut self.container.process.init,
             Name::All => &mut self.all,
-            Name::NoNestedUserns => &mut self.no_nested_users,
+            Name::NoNestedUserns => &mut self.container.security.no_nested_users,
             _ => return None,
         })
     }
@@ -113,8 +92,8 @@ impl<'a> Settings<'a> {
             Name::Keep => &mut self.keep,
             Name::Workdir => &mut self.workdir,
             Name::User => &mut self.user,
-            Name::Hostname => &mut self.hostname,
-            Name::Domainname => &mut self.domainname,
+            Name::Hostname => &mut self.container.isolation.hostname,
+            Name::Domainname => &mut self.container.isolation.domainname,
             _ => return None,
         })
     }
@@ -133,16 +112,6 @@ impl<'a> Settings<'a> {
                 [] | [b'=', ..] => return Err(OTHER_FORM),
                 _ => self.environment.push(value),
             },
-            Name::GroupAdd => {
-                let group = number(bytes).filter(|group| *group != u32::MAX);
-                let group = Gid::from_raw(group.ok_or(OTHER_FORM)?);
-                self.groups.get_or_insert_default().push(group);
-            }
-            Name::StopSignal => self.stop_signal = Some(signal(bytes).ok_or(OTHER_FORM)?),
-            Name::PreserveFds => {
-                let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
-                self.preserved_descriptors = count.ok_or(OTHER_FORM)?;
-            }
             // Empty, it takes the image's own away.
             Name::Entrypoint => self.entrypoint = Some(value),
             Name::Explain => self.purpose = Purpose::Explain,
@@ -155,20 +124,24 @@ impl<'a> Settings<'a> {
 
     fn set_isolation(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
         let bytes = value.to_bytes();
+        let isolation = &mut self.container.isolation;
         match name {
             Name::Isolate => add_kinds(&mut self.isolated, bytes)?,
             Name::Share => add_kinds(&mut self.shared, bytes)?,
             Name::Join => {
                 let join = Join::parse(value).ok_or(OTHER_FORM)?;
-                if self.joined.iter().any(|other| other.kind == join.kind) {
+                if isolation.joined.iter().any(|other| other.kind == join.kind) {
                     return Err(rare!("only one namespace of a kind can be joined"));
                 }
-                self.joined.push(join);
+                isolation.joined.push(join);
             }
-            Name::Network => self.network = Some(Network::parse(value).ok_or(OTHER_FORM)?),
-            Name::TimeOffset => self.clocks = Some(Clocks::parse(value).ok_or(OTHER_FORM)?),
-            Name::MapUsers => add_ids(&mut self.users, bytes)?,
-            Name::MapGroups => add_ids(&mut self.group_ids, bytes)?,
+            Name::Network => {
+                isolation.network = Network::parse(value).ok_or(OTHER_FORM)?;
+                self.has_network = true;
+            }
+            Name::TimeOffset => isolation.clocks = Clocks::parse(value).ok_or(OTHER_FORM)?,
+            Name::MapUsers => add_ids(&mut isolation.users, bytes)?,
+            Name::MapGroups => add_ids(&mut isolation.groups, bytes)?,
             _ => return self.set_security(name, value),
         }
         Ok(())
@@ -180,17 +153,36 @@ impl<'a> Settings<'a> {
             Name::CapAdd => add_capabilities(&mut self.added, bytes)?,
             Name::CapDrop => add_capabilities(&mut self.dropped, bytes)?,
             Name::SecurityOpt => self.set_security_option(bytes)?,
-            Name::Ulimit => self.limits.push(Limit::parse(bytes).ok_or(OTHER_FORM)?),
-            Name::Umask => self.umask = Some(mode(bytes).ok_or(OTHER_FORM)?),
+            _ => return self.set_process(name, value),
+        }
+        Ok(())
+    }
+
+    fn set_process(&mut self, name: Name, value: &'a CStr) -> Result<(), Rare> {
+        let bytes = value.to_bytes();
+        let process = &mut self.container.process;
+        match name {
+            Name::GroupAdd => {
+                let group = number(bytes).filter(|group| *group != u32::MAX);
+                let group = Gid::from_raw(group.ok_or(OTHER_FORM)?);
+                process.groups.get_or_insert_default().push(group);
+            }
+            Name::StopSignal => process.stop_signal = Some(signal(bytes).ok_or(OTHER_FORM)?),
+            Name::PreserveFds => {
+                let count = number(bytes).filter(|count| *count <= DESCRIPTORS_MAX);
+                process.preserved_descriptors = count.ok_or(OTHER_FORM)?;
+            }
+            Name::Ulimit => process.limits.push(Limit::parse(bytes).ok_or(OTHER_FORM)?),
+            Name::Umask => process.umask = Some(mode(bytes).ok_or(OTHER_FORM)?),
             Name::OomScoreAdj => {
                 signed(bytes, -1000, 1000).ok_or(OTHER_FORM)?;
-                self.oom_score = Some(value);
+                process.oom_score = Some(value);
             }
-            Name::Nice => self.nice = Some(signed(bytes, -20, 19).ok_or(OTHER_FORM)?),
-            Name::Cpuset => self.processors = Some(processors(bytes).ok_or(OTHER_FORM)?),
+            Name::Nice => process.nice = Some(signed(bytes, -20, 19).ok_or(OTHER_FORM)?),
+            Name::Cpuset => process.processors = Some(processors(bytes).ok_or(OTHER_FORM)?),
             Name::Timeout => {
                 let seconds = number(bytes).filter(|seconds| *seconds > 0);
-                self.timeout = Some(seconds.ok_or(OTHER_FORM)?);
+                process.timeout = Some(seconds.ok_or(OTHER_FORM)?);
             }
             _ => {}
         }
@@ -207,7 +199,7 @@ impl<'a> Settings<'a> {
         let setting = setting.ok_or(OTHER_FORM);
         match word(name) {
             "no-new-privileges" if is_on.is_some() => self.no_new_privileges = is_on,
-            "landlock" if is_on == Some(true) => self.landlock = true,
+            "landlock" if is_on == Some(true) => self.container.security.landlock = true,
             "seccomp" if setting != Ok(b"") => {
                 let path = setting?;
                 self.filter = match word(path) {
@@ -216,7 +208,7 @@ impl<'a> Settings<'a> {
                     _ => keep(path).map(Filter::Profile),
                 };
             }
-            "mask" => add_paths(&mut self.masked, setting?),
+            "mask" => add_paths(&mut self.container.security.masked, setting?),
             "unmask" => add_paths(&mut self.unmasked, setting?),
             _ => return Err(OTHER_FORM),
         }
@@ -224,7 +216,7 @@ impl<'a> Settings<'a> {
     }
 
     fn add_mount(&mut self, mount: Result<Mount<'a>, MountError>) -> Result<(), Rare> {
-        if !insert_mount(&mut self.mounts, mount.map_err(mount_refusal)?) {
+        if !insert_mount(&mut self.container.mounts, mount.map_err(mount_refusal)?) {
             return Err(rare!("something is mounted there already"));
         }
         Ok(())
@@ -257,25 +249,24 @@ pub fn not_empty(value: &CStr) -> Result<&CStr, Rare> {
 }
 
 #[inline(never)]
-fn add_kinds(set: &mut Option<Namespaces>, list: &[u8]) -> Result<(), Rare> {
-    let more = kinds(list).ok_or(UNKNOWN_KIND)?;
-    *set = Some(set.unwrap_or(Namespaces::NONE).and(more));
+fn add_kinds(set: &mut Namespaces, list: &[u8]) -> Result<(), Rare> {
+    *set = set.and(kinds(list).ok_or(UNKNOWN_KIND)?);
     Ok(())
 }
 
 #[inline(never)]
-pub fn add_ids(map: &mut Option<IdMap>, text: &[u8]) -> Result<(), Rare> {
+pub fn add_ids(map: &mut IdMap, text: &[u8]) -> Result<(), Rare> {
     if text == b"auto" {
-        *map = Some(IdMap::Auto);
+        *map = IdMap::Auto;
         return Ok(());
     }
     let range = IdRange::parse(text).ok_or(OTHER_FORM)?;
     let mut ranges = match map {
-        Some(IdMap::Ranges(ranges)) => ranges.to_vec(),
+        IdMap::Ranges(ranges) => ranges.to_vec(),
         _ => Vec::new(),
     };
     ranges.push(range);
-    *map = Some(IdMap::Ranges(ranges.leak()));
+    *map = IdMap::Ranges(ranges.leak());
     Ok(())
 }
 
@@ -315,7 +306,7 @@ fn mode(text: &[u8]) -> Option<Mode> {
 /// What is wrong with a value, with the option's own name in front of it.
 pub fn option_value_error<'a>(entry: &Entry, value: &CStr, why: Rare) -> Error<'a> {
     let mut typed = Text::new();
-    typed.push(entry.long).push(" '").push_name(value.to_bytes()).push("'");
+    typed.push_raw(entry.long()).push(" '").push_name(value.to_bytes()).push("'");
     option_error(typed.leak(), why, usage(entry))
 }
 

@@ -2,7 +2,7 @@
 //! they end. Checked for form only.
 
 use super::nearest;
-use super::options::{Entry, by_long, by_short};
+use super::options::{Entry, Options, by_short};
 use crate::error::Error;
 use crate::rare::Rare;
 use crate::text::{Text, cut};
@@ -20,7 +20,7 @@ pub enum Typed<'a> {
 
 /// The words that are still to be read.
 pub struct Words<'a> {
-    table: &'static [Entry],
+    table: &'static Options,
     rest: &'a [&'a CStr],
     /// A word of short options, and what is left of it, behind its `-`.
     current: &'a CStr,
@@ -29,7 +29,7 @@ pub struct Words<'a> {
 
 impl<'a> Words<'a> {
     /// Reads `words`, the command line without the launcher's own name, with the options of `table`.
-    pub fn new(table: &'static [Entry], words: &'a [&'a CStr]) -> Self {
+    pub fn new(table: &'static Options, words: &'a [&'a CStr]) -> Self {
         Self { table, rest: words, current: c"", cluster: c"" }
     }
 
@@ -65,7 +65,7 @@ impl<'a> Words<'a> {
     /// `--name`, `--name=value` or `--name value`.
     fn long(&mut self, word: &'a CStr) -> Result<Typed<'a>, Error<'a>> {
         let (typed, value) = cut(word.to_bytes(), b'=');
-        let entry = by_long(self.table, typed).ok_or_else(|| unknown_long(self.table, typed))?;
+        let entry = self.table.get(typed).ok_or_else(|| unknown_long(self.table, typed))?;
         match (entry.takes_value, value) {
             (false, None) => Ok(Typed::Option(entry, c"")),
             (false, Some(_)) => Err(option_error(typed, rare!("takes no value"), b"")),
@@ -107,11 +107,11 @@ pub fn usage(entry: &Entry) -> &'static [u8] {
 const UNKNOWN: Rare = rare!("there is no such option");
 const HELP: Rare = rare!("mini-container --help lists the options");
 
-fn unknown_long<'a>(table: &'static [Entry], typed: &'a [u8]) -> Error<'a> {
+fn unknown_long<'a>(table: &'static Options, typed: &'a [u8]) -> Error<'a> {
     let hint = match nearest::option(table, typed) {
-        Some(entry) => {
+        Some(long) => {
             let mut hint = Text::new();
-            hint.say(rare!("the nearest is ")).push(entry.long);
+            hint.say(rare!("the nearest is ")).push_raw(long);
             hint.leak()
         }
         None => HELP.bytes(),
@@ -122,6 +122,13 @@ fn unknown_long<'a>(table: &'static [Entry], typed: &'a [u8]) -> Error<'a> {
 /// An option that cannot stand as it was typed.
 pub fn option_error<'a>(typed: &'a [u8], why: Rare, hint: &'a [u8]) -> Error<'a> {
     Error::usage(rare!("option"), typed, why, hint)
+}
+
+/// An option that does not go with the others.
+#[cold]
+#[inline(never)]
+pub fn refused(option: &'static str, why: Rare, hint: Rare) -> Error<'static> {
+    option_error(option.as_bytes(), why, hint.bytes())
 }
 
 /// The string behind its first `start` bytes, which it has.
@@ -139,7 +146,7 @@ mod tests {
 
     /// What is read from `words`, up to the first word that is no option.
     fn read<'a>(words: &'a [&'a CStr]) -> Result<(Options<'a>, &'a [&'a CStr]), Error<'a>> {
-        let mut words = Words::new(OPTIONS, words);
+        let mut words = Words::new(&OPTIONS, words);
         let mut options = Vec::new();
         while let Some(Typed::Option(entry, value)) = words.next()? {
             options.push((entry.name, value));

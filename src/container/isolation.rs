@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// The isolations of a container, besides that of its file system.
+#[derive(Default)]
 pub struct Isolation<'a> {
     /// What it has of its own.
     pub namespaces: Namespaces,
@@ -109,6 +110,12 @@ pub struct Clocks<'a> {
 }
 
 impl Clocks<'_> {
+    /// Whether one of them differs.
+    #[must_use]
+    pub fn differ(&self) -> bool {
+        self.monotonic.or(self.boottime).is_some()
+    }
+
     /// The lines for `/proc/self/timens_offsets`; empty if nothing is set.
     #[must_use]
     pub fn lines(&self) -> &'static [u8] {
@@ -164,14 +171,23 @@ fn offset(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Which ids of the host are known in a user namespace, and as what.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub enum IdMap {
     /// The caller's own, as the user that runs.
+    #[default]
     Own,
     /// All that `/etc/subuid` or `/etc/subgid` gives to the caller, behind the caller's own as 0.
     Auto,
     /// These.
     Ranges(&'static [IdRange]),
+}
+
+impl IdMap {
+    /// Whether it was asked for.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        !matches!(self, Self::Own)
+    }
 }
 
 /// Ids that follow each other.

@@ -1,7 +1,7 @@
 //! What a process may use of the machine, and where: resource limits and processors.
 
 use super::user::number;
-use crate::text::{cut, parts, wide_number};
+use crate::text::{Table, cut, parts, table, wide_number};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 
@@ -14,24 +14,24 @@ pub struct Limit {
 }
 
 /// The names of `ulimit`s as in Docker; getrlimit(2).
-const RESOURCES: [(&str, Resource); 16] = [
-    ("as", Resource::As),
-    ("core", Resource::Core),
-    ("cpu", Resource::Cpu),
-    ("data", Resource::Data),
-    ("fsize", Resource::Fsize),
-    ("locks", Resource::Locks),
-    ("memlock", Resource::Memlock),
-    ("msgqueue", Resource::Msgqueue),
-    ("nice", Resource::Nice),
-    ("nofile", Resource::Nofile),
-    ("nproc", Resource::Nproc),
-    ("rss", Resource::Rss),
-    ("rtprio", Resource::Rtprio),
-    ("rttime", Resource::Rttime),
-    ("sigpending", Resource::Sigpending),
-    ("stack", Resource::Stack),
-];
+const RESOURCES: Table<Resource> = table! {
+    "as" => Resource::As,
+    "core" => Resource::Core,
+    "cpu" => Resource::Cpu,
+    "data" => Resource::Data,
+    "fsize" => Resource::Fsize,
+    "locks" => Resource::Locks,
+    "memlock" => Resource::Memlock,
+    "msgqueue" => Resource::Msgqueue,
+    "nice" => Resource::Nice,
+    "nofile" => Resource::Nofile,
+    "nproc" => Resource::Nproc,
+    "rss" => Resource::Rss,
+    "rtprio" => Resource::Rtprio,
+    "rttime" => Resource::Rttime,
+    "sigpending" => Resource::Sigpending,
+    "stack" => Resource::Stack,
+};
 
 impl Limit {
     /// Reads `NAME=SOFT[:HARD]`, in the kernel's units; `unlimited` or -1 is no limit.
@@ -54,7 +54,7 @@ impl Limit {
 /// The resource of this name.
 #[must_use]
 pub fn resource(name: &[u8]) -> Option<Resource> {
-    RESOURCES.iter().find(|entry| entry.0.as_bytes() == name).map(|entry| entry.1)
+    RESOURCES.get(name).copied()
 }
 
 #[allow(clippy::option_option, reason = "not a number, or no limit")]

@@ -42,6 +42,7 @@ use rustix::process::{Gid, Signal};
 use rustix::thread::CpuSet;
 
 /// A program and the surroundings that it is to see.
+#[derive(Default)]
 pub struct Container<'a> {
     /// The directory that becomes `/`.
     pub root: Root<'a>,
@@ -56,6 +57,7 @@ pub struct Container<'a> {
 }
 
 /// The program and what it inherits.
+#[derive(Default)]
 pub struct Process<'a> {
     /// The program and its arguments.
     pub command: Vec<&'a CStr>,

@@ -9,8 +9,10 @@ use core::ffi::CStr;
 use core::net::IpAddr;
 
 /// What is in the container's network namespace.
+#[derive(Default)]
 pub enum Network<'a> {
     /// Loopback alone.
+    #[default]
     None,
     /// The host's interfaces: it is not isolated.
     Host,

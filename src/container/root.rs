@@ -9,6 +9,7 @@ use rustix::mount::MountPropagationFlags;
 use rustix::process::Signal;
 
 /// The root directory.
+#[derive(Default)]
 pub struct Root<'a> {
     /// What is in it.
     pub source: Source<'a>,
@@ -34,6 +35,13 @@ pub enum Source<'a> {
     Programs(Programs<'a>),
     /// Directories of the host that lie over each other.
     Layers(Layers<'a>),
+}
+
+impl Default for Source<'_> {
+    /// The tutorial's.
+    fn default() -> Self {
+        Self::Directory(c"rootfs")
+    }
 }
 
 /// Files of the host that are shown at their own places, in a root that is in memory.

@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use rustix::thread::CapabilitySet;
 
 /// The protections of a container, besides its isolations.
+#[derive(Default)]
 pub struct Security<'a> {
     /// What it can have; None leaves it as it is.
     pub capabilities: Option<Capabilities>,
@@ -50,9 +51,10 @@ impl Capabilities {
 }
 
 /// Which system calls a program can make; seccomp(2).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub enum Filter<'a> {
     /// All.
+    #[default]
     None,
     /// Those that containers are usually given, according to their capabilities.
     Default,

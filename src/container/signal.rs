@@ -2,12 +2,11 @@
 
 use super::number;
 use crate::sys::signals::numbered;
-use crate::text::parts;
+use crate::text::place;
 use rustix::process::Signal;
 
 /// From number 1 on, as on x86-64 and aarch64.
-const NAMES: &[u8] =
-    b"HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
+const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
     CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
 /// The first real-time signal that programs use; the C library keeps two to itself.
@@ -25,7 +24,7 @@ pub fn signal(text: &[u8]) -> Option<Signal> {
     } else if let Some(below) = name.strip_prefix(b"RTMAX") {
         RTMAX.checked_sub(distance(below, b'-')?)?
     } else {
-        parts(NAMES, b' ').position(|known| known == name)? as u32 + 1
+        place(NAMES, name)? as u32 + 1
     };
     numbered(raw)
 }

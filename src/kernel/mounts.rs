@@ -16,10 +16,11 @@ use rustix::mount::{
 };
 
 /// Whether what is mounted can be changed through the mount.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Access {
     /// As the file system itself allows.
+    #[default]
     ReadWrite,
     /// Not at all, also in the mounts below.
     ReadOnly,

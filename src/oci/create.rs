@@ -121,7 +121,7 @@ fn needs_runtime(config: &Config, plan: &Plan<'_>) -> bool {
 /// is not.
 pub fn undo(folder: &Folder, mut cgroup: Option<&mut Cgroup>) {
     if let Ok(Some(state)) = State::load(folder) {
-        let _ = delete::end(&state, cgroup.as_deref_mut());
+        let _ = delete::end(state, cgroup.as_deref_mut());
     }
     if let Some(cgroup) = cgroup {
         let _ = cgroup.remove();

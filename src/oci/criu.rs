@@ -12,7 +12,7 @@ use crate::launch::criu::{Criu, find};
 use crate::rare::Rare;
 use crate::sys::files::is_open;
 use crate::sys::namespaces::Namespaces;
-use crate::text::{Text, parts};
+use crate::text::{Text, decimal, parts};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -33,8 +33,10 @@ pub struct Run {
 }
 
 /// Why an option cannot stand.
-pub fn refused(option: &'static str, why: Rare) -> Error<'static> {
-    Error::usage(rare!("option"), option.as_bytes(), why, b"")
+#[cold]
+#[inline(never)]
+pub fn refused(option: Name, why: Rare) -> Error<'static> {
+    Error::usage(rare!("option"), written(option).to_bytes(), why, b"")
 }
 
 impl Run {
@@ -105,50 +107,41 @@ impl Run {
 
     /// Gives it one of its descriptors in the place of what is called so in the image.
     pub fn inherit(&mut self, file: RawFd, name: &[u8]) {
-        let mut number = Text::new();
-        number.push_number(file.unsigned_abs().into());
-        self.add(&[c"--inherit-fd", joined(&[b"fd[", number.as_bytes(), b"]:", name])]);
+        let number = decimal(file.unsigned_abs().into());
+        self.add(&[c"--inherit-fd", joined(&[b"fd[", number, b"]:", name])]);
     }
 
     fn add_options(&mut self, runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
         for (name, value) in &runtime.typed.options {
-            let value = || joined(&[value.to_bytes()]);
+            let value = joined(&[value.to_bytes()]);
             match name {
-                Name::LazyPages => self.add(&[c"--lazy-pages"]),
-                Name::NetworkLock => self.add(&[c"--network-lock", value()]),
-                Name::SkipInFlight => self.add(&[c"--skip-in-flight"]),
-                Name::Passed(_) => self.add(&[same(*name)]),
+                Name::LazyPages | Name::LeaveRunning | Name::Passed(_) => {
+                    self.add(&[written(*name)]);
+                }
                 // Podman has one with nothing to say.
-                Name::Given(_) if !value().is_empty() => self.add(&[same(*name), value()]),
-                Name::LeaveRunning => self.add(&[c"--leave-running"]),
-                Name::ParentPath if value().to_bytes().starts_with(b"/") => {
-                    return Err(refused(
-                        "--parent-path",
-                        rare!("it begins at the folder of the image"),
-                    ));
+                Name::Given(_) if value.is_empty() => {}
+                Name::NetworkLock | Name::Given(_) => self.add(&[written(*name), value]),
+                Name::SkipInFlight => self.add(&[c"--skip-in-flight"]),
+                Name::ParentPath if value.to_bytes().starts_with(b"/") => {
+                    return Err(refused(*name, rare!("it begins at the folder of the image")));
                 }
-                Name::ParentPath => self.add(&[c"--prev-images-dir", value()]),
+                Name::ParentPath => self.add(&[c"--prev-images-dir", value]),
                 Name::PreDump => self.add(&[c"--track-mem"]),
-                Name::EmptyNamespace if value() == c"network" => self.add(&[c"--empty-ns", c"net"]),
+                Name::EmptyNamespace if value == c"network" => self.add(&[written(*name), c"net"]),
                 Name::EmptyNamespace => {
-                    return Err(refused(
-                        "--empty-ns",
-                        rare!("only that of the network can be empty"),
-                    ));
+                    return Err(refused(*name, rare!("only that of the network can be empty")));
                 }
-                Name::ManageCgroups if !matches!(value().to_bytes(), b"soft" | b"ignore") => {
+                Name::ManageCgroups if !matches!(value.to_bytes(), b"soft" | b"ignore") => {
                     let why = rare!("cgroups are made as the configuration says: soft or ignore");
-                    return Err(refused("--manage-cgroups-mode", why));
+                    return Err(refused(*name, why));
                 }
                 Name::StatusFd => {
-                    let file =
-                        number(value().to_bytes()).filter(|file| *file > 2 && is_open(*file));
-                    let file =
-                        file.ok_or_else(|| refused("--status-fd", rare!("it is not open")))?;
+                    let file = number(value.to_bytes()).filter(|file| *file > 2 && is_open(*file));
+                    let file = file.ok_or_else(|| refused(*name, rare!("it is not open")))?;
                     self.keep(file as RawFd);
-                    self.add(&[c"--status-fd", value()]);
+                    self.add(&[written(*name), value]);
                 }
-                Name::PageServer => self.add_page_server(value(), runtime)?,
+                Name::PageServer => self.add_page_server(value, runtime)?,
                 _ => {}
             }
         }
@@ -166,7 +159,7 @@ impl Run {
         let (address, port) = bytes.split_at(colon.unwrap_or(0));
         let port = port.get(1..).unwrap_or_default();
         if address.is_empty() || number(port).is_none() {
-            return Err(refused("--page-server", rare!("it is ADDRESS:PORT")));
+            return Err(refused(Name::PageServer, rare!("it is ADDRESS:PORT")));
         }
         if !runtime.typed.has(Name::LazyPages) {
             self.add(&[c"--page-server"]);
@@ -202,10 +195,9 @@ impl Run {
     }
 }
 
-/// What an option is called that has the same name here and there.
-fn same(name: Name) -> &'static CStr {
-    let entry = OPTIONS.iter().find(|entry| entry.name == name);
-    joined(&[b"--", entry.map_or("", |entry| entry.long).as_bytes()])
+/// How an option is written.
+fn written(name: Name) -> &'static CStr {
+    joined(&[b"--", OPTIONS.word(|entry| entry.name == name)])
 }
 
 /// What a line of the log says of an error: not that there was one, nor that of a program that it tried.

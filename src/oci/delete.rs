@@ -20,25 +20,26 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 static END: Operation = Operation::new(rare!("end the container"));
 
-/// Removes the container; the exit status.
+/// Removes the container.
 ///
 /// # Errors
 ///
 /// It runs, or there is none of that name; neither with `--force`.
-pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+#[inline(never)]
+pub fn delete(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let is_forced = runtime.typed.has(Name::Force);
     let folder = match runtime.home.open(runtime.id()) {
         // As runc: whoever forces it wants it to be gone, which it is.
-        Err(_) if is_forced && Home::is_name(runtime.id()) => return Ok(0),
+        Err(_) if is_forced && Home::is_name(runtime.id()) => return Ok(()),
         answer => answer?,
     };
     // Who makes it at this moment is waited for.
     folder.lock()?;
     let Some(state) = State::load(&folder)? else {
         folder.remove()?;
-        return Ok(0);
+        return Ok(());
     };
-    let mut cgroup = cgroup_of(&state);
+    let mut cgroup = cgroup_of(state);
     match state.status(&folder, false) {
         Status::Running | Status::Paused if !is_forced => {
             return Err(about(
@@ -48,19 +49,19 @@ pub fn delete(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         }
         // Nothing of the container's own has run yet.
         Status::Created | Status::Creating | Status::Running | Status::Paused => {
-            end(&state, cgroup.as_mut())?;
+            end(state, cgroup.as_deref_mut())?;
         }
         Status::Stopped => {}
     }
     let bytes = folder.read(c"config.json").unwrap_or_default();
-    remove(&state, &folder, cgroup.as_mut())?;
+    remove(state, &folder, cgroup)?;
     if mentions(bytes, b"poststop")
         && let Ok(config) = config::parse(bytes, state.bundle, runtime.caller)
     {
         let hooks = &config.hooks;
-        stopped(hooks, &state, folder.id, runtime.signals);
+        stopped(hooks, state, folder.id, runtime.signals);
     }
-    Ok(0)
+    Ok(())
 }
 
 /// How long a killed process may take.

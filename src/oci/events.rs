@@ -2,7 +2,7 @@
 
 use super::home::Folder;
 use super::limits::living;
-use super::{Runtime, print};
+use super::{Runtime, kept, print};
 use crate::cgroups::Oom;
 use crate::cli::runtime::Name;
 use crate::container::number;
@@ -20,7 +20,8 @@ use rustix::fs::Timespec;
 /// # Errors
 ///
 /// It does not run; the interval is none.
-pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+#[inline(never)]
+pub fn events(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     let is_once = runtime.typed.has(Name::Stats);
     let seconds = match runtime.typed.value(Name::Interval).map_or(&b"5s"[..], CStr::to_bytes) {
@@ -30,23 +31,23 @@ pub fn events(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         let why = rare!("it is a number of seconds above 0, such as 5s");
         return Err(Error::usage(rare!("option"), b"--interval", why, b""));
     };
-    let mut oom = if is_once { None } else { cgroup.watch_memory()? };
+    let oom = kept(if is_once { None } else { cgroup.watch_memory()? });
     let process = state.member.open();
     let tell = || {
-        let mut text = begin(&folder, "stats");
+        let mut text = begin(folder, "stats");
         cgroup.push_stats(text.push(",\"data\":"))?;
         print(text.push("}\n"))
     };
     tell()?;
-    let Ok(process) = process else { return Ok(0) };
+    let Ok(process) = process.map(kept) else { return Ok(()) };
     let end = || milliseconds().saturating_add(i64::from(seconds) * 1000);
-    while !is_once && wait(&folder, &process, &mut oom, end())? {
+    while !is_once && wait(folder, process, oom, end())? {
         // This may go on for months, and texts are kept. What fails there is told from here.
         if !aside(&mut || tell().is_ok())? {
             tell()?;
         }
     }
-    Ok(0)
+    Ok(())
 }
 
 fn begin(folder: &Folder, kind: &str) -> Text {

@@ -7,7 +7,7 @@ use super::home::{Folder, about};
 use super::making::listener_words;
 use super::state::{self, State, Status};
 use super::text::{absolute, joined};
-use super::{Runtime, bundle, cgroup_of, create, passwd};
+use super::{Runtime, bundle, cgroup_of, create, kept, passwd};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Attributes, Container, User, capability, environment, number};
@@ -19,7 +19,6 @@ use crate::plan::{Plan, Point};
 use crate::sys::namespaces::Namespaces;
 use crate::sys::signals::Before;
 use crate::text::{Text, cut, parts};
-use alloc::boxed::Box;
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Gid, Pid};
@@ -31,7 +30,7 @@ static WAIT: Operation = Operation::new(rare!("wait for the program"));
 
 /// A process on its way into a container.
 struct Joining<'s> {
-    cgroup: Option<Cgroup>,
+    cgroup: Option<&'s Cgroup>,
     state: &'s State,
     id: &'static CStr,
     metadata: &'static str,
@@ -39,7 +38,7 @@ struct Joining<'s> {
 
 impl Attendant for Joining<'_> {
     fn cloned(&mut self, child: Child) -> Result<(), Error<'static>> {
-        match &self.cgroup {
+        match self.cgroup {
             Some(cgroup) => cgroup.join(Some(child.process)),
             None => Ok(()),
         }
@@ -69,16 +68,17 @@ impl Attendant for Joining<'_> {
 ///
 /// The container does not run, or what kept the program from running.
 pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    let cgroup = cgroup_of(&state);
-    check(runtime, &folder, &state, cgroup.as_ref())?;
-    let process = state.member.open().doing(&ENTER)?;
-    let config = read(runtime, &folder, &state)?;
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    let mut cgroup = cgroup_of(state);
+    check(runtime, folder, state, cgroup.as_deref())?;
+    // Open until we end, as all that is not closed here.
+    let entered_process = kept(state.member.open().doing(&ENTER)?);
+    let config = read(runtime, folder, state)?;
     let container = &config.container;
     let how = if runtime.typed.has(Name::Detach) { How::Detached } else { How::Attached };
     let filters = create::filters(config)?;
-    let listener = listener(config)?;
+    let listener = kept(listener(config)?);
     let isolation = &container.isolation;
     let joined = isolation.joined.iter().fold(Namespaces::NONE, |all, join| all.and(join.kind));
     let entered = isolation.namespaces.and(joined).and(Namespaces::MOUNT);
@@ -88,33 +88,34 @@ pub fn exec(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         if entered.contains(*kind) { first.and(*kind) } else { first }
     });
     let rest = entered.without(first);
-    let plan = &*Box::leak(Box::new(Plan::for_exec(container, runtime.caller, filters, rest)));
-    let (ours, theirs) = console(runtime, container.process.terminal, how)?;
+    let plan = kept(Plan::for_exec(container, runtime.caller, filters, rest));
+    let (ours, theirs) = kept(console(runtime, container.process.terminal, how)?);
     let metadata = config.seccomp.as_ref().and_then(|seccomp| seccomp.listener);
     let metadata = metadata.map_or("", |listener| listener.1);
-    let cgroup = match (cgroup, runtime.typed.value(Name::Cgroup)) {
-        (Some(cgroup), Some(inner)) => Some(cgroup.below(inner.to_bytes())?),
-        (None, Some(_)) => {
-            return Err(about(folder.id, rare!("it has no cgroup, which --cgroup takes")));
+    if let Some(inner) = runtime.typed.value(Name::Cgroup) {
+        match &mut cgroup {
+            Some(cgroup) => cgroup.descend(inner.to_bytes())?,
+            None => {
+                return Err(about(folder.id, rare!("it has no cgroup, which --cgroup takes")));
+            }
         }
-        (cgroup, None) => cgroup,
-    };
-    let mut joining = Joining { cgroup, state: &state, id: folder.id, metadata };
+    }
+    let mut joining = Joining { cgroup: cgroup.as_deref(), state, id: folder.id, metadata };
     let given = Given {
         terminal: theirs.as_ref().map(OwnedFd::as_fd),
-        entered: Some(process.as_fd()),
+        entered: Some(entered_process.as_fd()),
         first_entered: first,
         listener: listener.as_ref().map(OwnedFd::as_fd),
         ..Given::default()
     };
     let process = runtime::create(plan, &given, &mut joining, runtime.signals)?;
-    drop(theirs);
+    *theirs = None;
     tell_process(runtime, process)?;
     if how == How::Detached {
         return Ok(0);
     }
     let program = runtime::program(process);
-    let ended = match &ours {
+    let ended = match ours {
         Some(ours) => Relay::receive(ours).run(program, None),
         None => runtime::until_end(program),
     };
@@ -144,6 +145,7 @@ fn check(
 }
 
 /// The container's configuration, with another process.
+#[inline(never)]
 fn read(
     runtime: &Runtime<'_>,
     folder: &Folder,

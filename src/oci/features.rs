@@ -12,13 +12,14 @@ use crate::text::{Text, parts};
 /// # Errors
 ///
 /// write(2).
-pub fn features() -> Result<u8, Error<'static>> {
+#[inline(never)]
+pub fn features() -> Result<(), Error<'static>> {
     let mut text = Text::new();
     // What the file does not know is put in where an @ is.
     for (place, piece) in parts(rare!(file "oci/features.json").bytes(), b'@').enumerate() {
         text.push_raw(piece);
         match place {
-            0 => push_list(&mut text, "", mount_options().join(" ").as_bytes()),
+            0 => push_list(&mut text, "", &mount_options().join(&b' ')),
             1 => drop(text.push_json(env!("CARGO_PKG_VERSION").as_bytes())),
             2 => push_list(&mut text, "CAP_", CAPABILITIES.to_ascii_uppercase().as_bytes()),
             3 => push_list(&mut text, "SCMP_ARCH_", ARCHITECTURES),
@@ -36,10 +37,10 @@ const ARCHITECTURES: &[u8] = match Architecture::NATIVE {
 
 fn push_list(text: &mut Text, prefix: &str, words: &[u8]) {
     text.push("[");
-    for (count, word) in parts(words, b' ').filter(|word| !word.is_empty()).enumerate() {
+    for word in parts(words, b' ').filter(|word| !word.is_empty()) {
         let mut whole = Text::new();
         whole.push(prefix).push_name(word);
-        text.push(if count > 0 { "," } else { "" }).push_json(whole.as_bytes());
+        text.comma().push_json(whole.as_bytes());
     }
     text.push("]");
 }

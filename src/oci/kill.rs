@@ -11,12 +11,13 @@ use rustix::process::Signal;
 
 static KILL: Operation = Operation::new(rare!("send the signal"));
 
-/// Sends it; the exit status.
+/// Sends it.
 ///
 /// # Errors
 ///
 /// There is no such signal, or the container does not run.
-pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+#[inline(never)]
+pub fn kill(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let typed = runtime.typed.words.get(1).copied().unwrap_or(c"TERM");
     let mut name = typed.to_bytes().to_vec();
     name.make_ascii_uppercase();
@@ -27,34 +28,34 @@ pub fn kill(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         let on = super::text::joined(&[typed.to_bytes()]).to_bytes();
         return Err(Error::usage(rare!("signal"), on, rare!("there is none such"), hint));
     }
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    let is_stopped = state.status(&folder, false) == Status::Stopped;
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    let is_stopped = state.status(folder, false) == Status::Stopped;
     if runtime.typed.has(Name::All) {
         // Also those that are left of a container without processes of its own.
-        if let (Some(cgroup), Some(signal)) = (cgroup_of(&state), signal)
+        if let (Some(cgroup), Some(signal)) = (cgroup_of(state), signal)
             && cgroup.kill(signal)? > 0
         {
-            return Ok(0);
+            return Ok(());
         }
         if is_stopped {
-            return Ok(0);
+            return Ok(());
         }
     }
     if is_stopped {
         return Err(about(folder.id, rare!("container not running")));
     }
-    let Some(signal) = signal else { return Ok(0) };
+    let Some(signal) = signal else { return Ok(()) };
     match state.member.signal(signal) {
         Err(Errno::SRCH) => return Err(about(folder.id, rare!("container not running"))),
         answer => answer.doing(&KILL)?,
     }
     // One that is frozen dies when it thaws, and engines wait for that.
     if signal == Signal::KILL
-        && let Some(cgroup) = cgroup_of(&state)
+        && let Some(cgroup) = cgroup_of(state)
         && cgroup.is_frozen()
     {
         cgroup.freeze(false)?;
     }
-    Ok(0)
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use super::config;
 use super::home::{Folder, about};
 use super::state::{self, State, Status};
-use super::{Runtime, cgroup_of};
+use super::{Runtime, cgroup_of, kept};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Resources, number};
@@ -13,24 +13,26 @@ use crate::kernel::settings::{read_file, read_whole};
 use crate::rare::Rare;
 use crate::sys::files::standard_input;
 use crate::text::wide_number;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 
 /// A container that has not stopped, and its cgroup.
+pub type Living = (&'static Folder, &'static State, &'static Cgroup);
+
+/// Finds it.
 ///
 /// # Errors
 ///
 /// There is none of that name, it has stopped, or has no cgroup.
-pub fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    if state.status(&folder, false) == Status::Stopped {
+pub fn living(runtime: &Runtime<'_>) -> Result<Living, Error<'static>> {
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    if state.status(folder, false) == Status::Stopped {
         return Err(about(folder.id, rare!("container not running")));
     }
-    match cgroup_of(&state) {
+    match cgroup_of(state) {
         Some(cgroup) => Ok((folder, state, cgroup)),
         None => Err(about(folder.id, rare!("it has no cgroup, which this takes"))),
     }
@@ -41,18 +43,18 @@ pub fn living(runtime: &Runtime<'_>) -> Result<(Folder, State, Cgroup), Error<'s
 /// # Errors
 ///
 /// It does not run, or is as asked for already.
-pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<u8, Error<'static>> {
+pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     folder.lock()?;
     let is_frozen = cgroup.is_frozen();
-    match state.status(&folder, is_frozen) {
+    match state.status(folder, is_frozen) {
         Status::Running | Status::Created if is_wanted => {}
         Status::Paused if !is_wanted => {}
         _ if is_wanted => return Err(about(folder.id, rare!("cannot pause: it is not running"))),
         _ => return Err(about(folder.id, rare!("cannot resume: it is not paused"))),
     }
     cgroup.freeze(is_wanted)?;
-    Ok(0)
+    Ok(())
 }
 
 /// Changes limits.
@@ -60,28 +62,29 @@ pub fn freeze(runtime: &Runtime<'_>, is_wanted: bool) -> Result<u8, Error<'stati
 /// # Errors
 ///
 /// A limit is none, or cannot be set.
-pub fn update(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+pub fn update(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let (folder, state, cgroup) = living(runtime)?;
     folder.lock()?;
     let schemata = schemata(runtime)?;
-    let resources = match runtime.typed.value(Name::Resources) {
+    let resources = kept(Resources::default());
+    match runtime.typed.value(Name::Resources) {
         Some(file) => {
             let bytes = if file == c"-" { read_whole(standard_input()) } else { read_file(file) };
             let on = super::text::joined(&[file.to_bytes()]).to_bytes();
             let bytes = bytes.doing(&READ).map_err(|fault| fault.into_error(on, b""))?;
-            &*Box::leak(Box::new(config::resources(bytes)?))
+            config::read_resources(bytes, resources)?;
         }
-        None => typed(runtime)?,
-    };
+        None => fill_typed(runtime, resources)?,
+    }
     if !schemata.is_empty() {
-        share(runtime, &folder, &state, &schemata)?;
+        share(runtime, folder, state, schemata)?;
     }
     cgroup.apply(resources)?;
-    Ok(0)
+    Ok(())
 }
 
 /// The options of cache and memory bandwidth, as lines of the group's `schemata`.
-fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> {
+fn schemata<'a>(runtime: &Runtime<'a>) -> Result<&'a [&'a CStr], Error<'static>> {
     let mut lines = Vec::new();
     for place in [14, 15] {
         let line = runtime.typed.value(Name::Limit(place)).filter(|line| !line.is_empty());
@@ -92,7 +95,7 @@ fn schemata<'a>(runtime: &Runtime<'a>) -> Result<Vec<&'a CStr>, Error<'static>> 
         }
         lines.extend(line);
     }
-    Ok(lines)
+    Ok(lines.leak())
 }
 
 /// Gives the container's group of cache and memory bandwidth another share.
@@ -102,7 +105,7 @@ fn share(
     state: &State,
     schemata: &[&CStr],
 ) -> Result<(), Error<'static>> {
-    let root = resctrl::open()?;
+    let root = kept(resctrl::open()?);
     let bytes = folder.read(c"config.json").doing(&READ);
     let bytes = bytes.on(c"config.json")?;
     let wanted = &config::parse(bytes, state.bundle, runtime.caller)?.intel_rdt;
@@ -113,7 +116,7 @@ fn share(
         ));
     };
     let name = wanted.class.unwrap_or(folder.id);
-    resctrl::change(&root, name, schemata).on(name)
+    resctrl::change(root, name, schemata).on(name)
 }
 
 /// Where a limit that an option names belongs, and with that, of which form it is.
@@ -126,8 +129,10 @@ enum Slot<'s> {
 }
 
 /// The limits that options name.
-fn typed(runtime: &Runtime<'_>) -> Result<&'static Resources<'static>, Error<'static>> {
-    let resources = Box::leak(Box::<Resources<'static>>::default());
+fn fill_typed(
+    runtime: &Runtime<'_>,
+    resources: &mut Resources<'static>,
+) -> Result<(), Error<'static>> {
     for (name, value) in &runtime.typed.options {
         let Name::Limit(place) = name else { continue };
         let (memory, cpu) = (&mut resources.memory, &mut resources.cpu);
@@ -155,7 +160,7 @@ fn typed(runtime: &Runtime<'_>) -> Result<&'static Resources<'static>, Error<'st
             return Err(Error::usage(rare!("limit"), on, why, b""));
         }
     }
-    Ok(resources)
+    Ok(())
 }
 
 /// Puts a limit where it belongs, or says what it is not.

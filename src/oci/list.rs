@@ -2,22 +2,22 @@
 
 use super::home::{FAILED, Folder};
 use super::state::{self, State, Status, owner_name};
-use super::{Runtime, cgroup_of, print};
+use super::{Runtime, cgroup_of, kept, print};
 use crate::cli::runtime::Name;
 use crate::error::{Error, Why};
 use crate::launch::assist;
-use crate::text::{Text, parts};
+use crate::text::{Text, decimal, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// What is known of a container; one that is being made has little.
-fn known(folder: &Folder) -> Result<(State, Status), Error<'static>> {
+fn known(folder: &Folder) -> Result<(&'static State, Status), Error<'static>> {
     let Some(state) = State::load(folder)? else {
         let status = if folder.is_locked() { Status::Creating } else { Status::Stopped };
-        return Ok((State::default(), status));
+        return Ok((kept(State::default()), status));
     };
     let mut status = state.status(folder, false);
-    if status == Status::Running && cgroup_of(&state).is_some_and(|cgroup| cgroup.is_frozen()) {
+    if status == Status::Running && cgroup_of(state).is_some_and(|cgroup| cgroup.is_frozen()) {
         status = Status::Paused;
     }
     Ok((state, status))
@@ -33,11 +33,11 @@ fn number(state: &State, status: Status) -> u32 {
 /// # Errors
 ///
 /// There is none of that name.
-pub fn state(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let (state, status) = known(&folder)?;
+pub fn state(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
+    let folder = runtime.folder()?;
+    let (state, status) = known(folder)?;
     let mut text = Text::new();
-    state.render(&mut text, folder.id, status, number(&state, status));
+    state.render(&mut text, folder.id, status, number(state, status));
     print(text.push("\n"))
 }
 
@@ -46,7 +46,7 @@ pub fn state(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
 /// # Errors
 ///
 /// The format is none.
-pub fn list(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
+pub fn list(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
     let is_json = is_json(runtime)?;
     let is_quiet = runtime.typed.has(Name::Quiet);
     let mut text = Text::new();
@@ -58,21 +58,19 @@ pub fn list(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         // One may go while they are listed.
         let Ok(folder) = runtime.home.open(id) else { continue };
         let Ok((state, status)) = known(&folder) else { continue };
-        let number = number(&state, status);
+        let number = number(state, status);
         if is_quiet {
             text.push_name(id.to_bytes()).push("\n");
         } else if is_json {
             text.push(if count == 0 { "[" } else { "," });
             state.render(&mut text, id, status, number);
         } else {
-            let mut digits = Text::new();
-            digits.push_number(number.into());
             let owner = owner_name(state.owner);
             let (status, bundle) = (status.name().as_bytes(), state.bundle.to_bytes());
             let created = state.created.as_bytes();
             row(
                 &mut text,
-                [id.to_bytes(), digits.as_bytes(), status, bundle, created, owner.as_bytes()],
+                [id.to_bytes(), decimal(number.into()), status, bundle, created, owner.as_bytes()],
             );
         }
         count += 1;
@@ -113,17 +111,17 @@ fn is_json(runtime: &Runtime<'_>) -> Result<bool, Error<'static>> {
 /// # Errors
 ///
 /// There is no container of that name, or no ps(1).
-pub fn ps(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
-    let state = state::of(&folder)?;
-    let mut numbers = match cgroup_of(&state) {
+pub fn ps(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
+    let folder = runtime.folder()?;
+    let state = state::of(folder)?;
+    let numbers = kept(match cgroup_of(state) {
         Some(cgroup) => cgroup.processes()?,
         None => Vec::new(),
-    };
+    });
     if numbers.is_empty() && state.member.lives() {
         numbers.push(state.member.number);
     }
-    crate::text::sort(&mut numbers);
+    crate::text::sort(numbers);
     let mut text = Text::new();
     // The format of ps(1) is the same whoever asks.
     if runtime.typed.value(Name::Format).is_some() && is_json(runtime)? {
@@ -133,17 +131,17 @@ pub fn ps(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
         text.push(if numbers.is_empty() { "null\n" } else { "]\n" });
         return print(&text);
     }
-    let mut words = [c"ps"].to_vec();
+    let words = kept([c"ps"].to_vec());
     match runtime.typed.words.get(1..) {
         Some(own @ [_, ..]) => words.extend_from_slice(own),
         _ => words.push(c"-ef"),
     }
-    let printed = assist::output(&[c"/bin/ps", c"/usr/bin/ps"], &words).map_err(|errno| {
+    let printed = assist::output(&[c"/bin/ps", c"/usr/bin/ps"], words).map_err(|errno| {
         let hint = rare!("--format json does without it").bytes();
         Error::new(rare!("run"), b"ps", Why::Errno(errno), hint, FAILED)
     })?;
     let mut column = None;
-    for line in parts(&printed, b'\n') {
+    for line in parts(kept(printed), b'\n') {
         let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
         let is_shown = match column {
             None => {

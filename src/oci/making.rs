@@ -5,7 +5,7 @@ use super::config::Config;
 use super::home::{FAILED, Folder};
 use super::member::Member;
 use super::state::{State, Status};
-use super::text::joined;
+use super::text::of_process;
 use crate::cgroups::Cgroup;
 use crate::container::{Hook, IdMap};
 use crate::error::{Doing, Error, Object, On, Operation, Why};
@@ -104,6 +104,10 @@ pub fn listener_words(
     text
 }
 
+fn number(process: Pid) -> u32 {
+    process.as_raw_nonzero().get().unsigned_abs()
+}
+
 fn words(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
@@ -163,6 +167,7 @@ impl Making<'_> {
 
     /// A user namespace that is joined has its maps already; what is said of them has to be true, since mounts
     /// and files are given to ids by it.
+    #[inline(never)]
     fn compare_maps(&self, child: Pid) -> Result<(), Error<'static>> {
         let isolation = &self.config.container.isolation;
         let maps = [
@@ -174,9 +179,7 @@ impl Making<'_> {
             return Ok(());
         }
         for (name, map, file) in maps {
-            let mut path = Text::new();
-            path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-            let path = joined(&[path.push("/").push_raw(file).as_bytes()]);
+            let path = of_process(number(child), file);
             let present = read_file(path).doing(&FIND);
             let present = present.on(path)?;
             let said = match map {
@@ -192,14 +195,13 @@ impl Making<'_> {
     }
 
     /// The host's interfaces that become the container's.
+    #[inline(never)]
     fn give_interfaces(&self, child: Pid) -> Result<(), Error<'static>> {
         let devices = &self.config.container.isolation.net_devices;
         if devices.is_empty() {
             return Ok(());
         }
-        let mut path = Text::new();
-        path.push("/proc/").push_number(child.as_raw_nonzero().get().unsigned_abs().into());
-        let path = joined(&[path.push("/ns/net").as_bytes()]);
+        let path = of_process(number(child), b"ns/net");
         let failed = |on: &'static CStr| {
             move |fault: crate::error::Fault| fault.into_error(on.to_bytes(), b"")
         };

@@ -1,8 +1,9 @@
 //! The process 1 of a container, as later commands find it again: by its number and the moment it started, so
 //! that another process with a number used again is never taken for it.
 
+use super::text::of_process;
 use crate::kernel::settings::read_file;
-use crate::text::{Text, parts, wide_number};
+use crate::text::{parts, wide_number};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -60,9 +61,7 @@ impl Member {
 
 /// A process's state, and when it started.
 fn stat(process: u32) -> Result<(u8, u64), Errno> {
-    let mut path = Text::new();
-    path.push("/proc/").push_number(process.into()).push("/stat");
-    read(read_file(path.into_c_str())?).ok_or(Errno::INVAL)
+    read(read_file(of_process(process, b"stat"))?).ok_or(Errno::INVAL)
 }
 
 fn read(line: &[u8]) -> Option<(u8, u64)> {

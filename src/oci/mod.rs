@@ -43,7 +43,7 @@ use alloc::boxed::Box;
 use config::Config;
 use core::ffi::CStr;
 use create::How;
-use home::Home;
+use home::{Folder, Home};
 use state::State;
 
 /// What every command works with.
@@ -67,8 +67,7 @@ pub struct Runtime<'a> {
 ///
 /// What went wrong; it stands in the log already.
 pub fn run<'a>(typed: Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<'static>> {
-    // Nobody has to give it back.
-    let typed = &*Box::leak(Box::new(typed));
+    let typed = &*kept(typed);
     let status = typed.command.failed();
     let log = log::Log::of(typed);
     obey(typed, started).map_err(|error| {
@@ -94,8 +93,8 @@ fn obey<'a>(typed: &'a Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<
     let command = typed.command;
     // These are about no container, and need no place for one.
     match command {
-        Command::Features => return features::features(),
-        Command::Spec => return spec::spec(typed, caller),
+        Command::Features => return features::features().map(succeeded),
+        Command::Spec => return spec::spec(typed, caller).map(succeeded),
         _ => {}
     }
     let has_cgroups = has_cgroups(typed)?;
@@ -108,15 +107,17 @@ fn obey<'a>(typed: &'a Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
     let signals = hold(held).doing(&HOLD)?;
     let runtime = &Runtime { typed, home, caller, started, has_cgroups, preserved, signals, held };
-    match command {
-        Command::Create => create::create(runtime, How::Created),
-        Command::Run if runtime.typed.has(Name::Detach) => create::create(runtime, How::Detached),
-        Command::Run => create::create(runtime, How::Attached),
+    let done = match command {
+        // A program that is waited for has a status.
+        Command::Create => return create::create(runtime, How::Created),
+        Command::Run if is_attended => return create::create(runtime, How::Attached),
+        Command::Run => return create::create(runtime, How::Detached),
+        Command::Exec => return exec::exec(runtime),
+        Command::Restore => return restore::restore(runtime),
         Command::Start => start::start(runtime),
         Command::State => list::state(runtime),
         Command::Kill => kill::kill(runtime),
         Command::Delete => delete::delete(runtime),
-        Command::Exec => exec::exec(runtime),
         Command::List => list::list(runtime),
         Command::Ps => list::ps(runtime),
         Command::Pause => limits::freeze(runtime, true),
@@ -124,10 +125,14 @@ fn obey<'a>(typed: &'a Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<
         Command::Update => limits::update(runtime),
         Command::Events => events::events(runtime),
         Command::Checkpoint => checkpoint::checkpoint(runtime),
-        Command::Restore => restore::restore(runtime),
         // Answered before they get here.
-        Command::Features | Command::Spec | Command::Help | Command::Version => Ok(0),
-    }
+        Command::Features | Command::Spec | Command::Help | Command::Version => Ok(()),
+    };
+    done.map(succeeded)
+}
+
+fn succeeded((): ()) -> u8 {
+    0
 }
 
 /// The descriptors that are asked for have to be there.
@@ -197,6 +202,11 @@ impl Runtime<'_> {
         Ok(())
     }
 
+    /// The folder of the container.
+    fn folder(&self) -> Result<&'static Folder, Error<'static>> {
+        self.home.open(self.id()).map(|folder| &*kept(folder))
+    }
+
     /// The cgroup for a container that is to be made.
     fn cgroup(&self, config: &Config, id: &CStr) -> Result<Cgroup, Error<'static>> {
         Cgroup::plan(config.cgroups_path, id, self.has_cgroups)
@@ -204,14 +214,19 @@ impl Runtime<'_> {
 }
 
 /// The cgroup of a container, if it is to have one.
-fn cgroup_of(state: &State) -> Option<Cgroup> {
-    (!state.cgroup.is_empty()).then(|| Cgroup::of(state.cgroup, state.has_cgroup))
+fn cgroup_of(state: &State) -> Option<&'static mut Cgroup> {
+    (!state.cgroup.is_empty()).then(|| kept(Cgroup::of(state.cgroup, state.has_cgroup)))
+}
+
+/// Keeps it until the process ends, so that nobody has to give it back.
+fn kept<'k, T: 'k>(value: T) -> &'k mut T {
+    Box::leak(Box::new(value))
 }
 
 static HOLD: Operation = Operation::new(rare!("hold signals"));
 static PRINT: Operation = Operation::new(rare!("write to standard output"));
 
-fn print(text: &Text) -> Result<u8, Error<'static>> {
+fn print(text: &Text) -> Result<(), Error<'static>> {
     let written = text.write_to(standard_output()).doing(&PRINT);
-    written.map_err(Error::from).map(|()| 0)
+    written.map_err(Error::from)
 }

@@ -4,7 +4,7 @@
 
 use super::config::Config;
 use super::criu::Run;
-use super::text::joined;
+use super::text::{joined, of_process};
 use crate::cgroups::{Cgroup, unescaped};
 use crate::container::Mounted;
 use crate::error::{Doing, Error, Object, On, Operation};
@@ -14,7 +14,7 @@ use crate::kernel::inside::{self, MountPoint};
 use crate::kernel::settings::read_file;
 use crate::sys::mounts::Reach;
 use crate::sys::namespaces::{Namespaces, enter};
-use crate::text::{Text, parts, together, wide_number};
+use crate::text::{Text, decimal, parts, together, wide_number};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -100,10 +100,6 @@ fn mount_of(about: &CStr) -> Option<&'static [u8]> {
 }
 
 /// `/proc/PROCESS/NAME`.
-fn name_of(process: &[u8], name: &[u8]) -> &'static CStr {
-    joined(&[b"/proc/", process, b"/", name])
-}
-
 /// What a symbolic link of `/proc` says; nothing if it cannot be read.
 fn link_of(path: &CStr) -> &'static [u8] {
     let mut space = [MaybeUninit::uninit(); 4096];
@@ -112,10 +108,9 @@ fn link_of(path: &CStr) -> &'static [u8] {
 
 /// Where a mount is, whose root is open, as the process sees it; None if it is none.
 fn place_of<'l>(file: &OwnedFd, lines: &'l [Line]) -> Option<&'l Line> {
-    let mut number = Text::new();
-    number.push_number(file.as_raw_fd().unsigned_abs().into());
-    let id = mount_of(name_of(b"self/fdinfo", number.as_bytes()))?;
-    let path = link_of(name_of(b"self/fd", number.as_bytes()));
+    let number = decimal(file.as_raw_fd().unsigned_abs().into());
+    let id = mount_of(joined(&[b"/proc/self/fdinfo/", number]))?;
+    let path = link_of(joined(&[b"/proc/self/fd/", number]));
     lines.iter().find(|line| line.id == id && line.place == path)
 }
 
@@ -128,12 +123,12 @@ pub fn name(
     run: &mut Run,
     config: &'static Config,
     cgroup: &Cgroup,
-    process: &[u8],
+    process: u32,
 ) -> Result<(), Error<'static>> {
-    let path = name_of(process, b"root");
+    let path = of_process(process, b"root");
     let root = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(&FIND);
     let root = root.on(path)?;
-    let lines = lines(name_of(process, b"mountinfo"));
+    let lines = lines(of_process(process, b"mountinfo"));
     let host = self::lines(c"/proc/self/mountinfo");
     for &Shown { target, source, reach } in shown(config, cgroup) {
         let Ok(file) = inside::open(root.as_fd(), target) else { continue };
@@ -152,13 +147,11 @@ pub fn name(
         }
     }
     for (kind, _) in apart(config) {
-        let path = joined(&[b"/proc/", process, b"/ns/", kind.as_bytes()]);
+        let path = of_process(process, joined(&[b"ns/", kind.as_bytes()]).to_bytes());
         let found = stat(path).doing(&FIND);
         let found = found.on(path)?;
-        let mut number = Text::new();
-        number.push_number(found.st_ino);
         let name = joined(&[JOINED, kind.as_bytes()]);
-        run.external(kind.as_bytes(), number.as_bytes(), name);
+        run.external(kind.as_bytes(), decimal(found.st_ino), name);
     }
     name_streams(run, process, lines)
 }
@@ -172,6 +165,7 @@ fn is_folder(found: Result<Stat, Errno>) -> bool {
 /// # Errors
 ///
 /// A namespace cannot be opened.
+#[inline(never)]
 pub fn give(run: &mut Run, config: &'static Config, cgroup: &Cgroup) -> Result<(), Error<'static>> {
     let lines = lines(c"/proc/self/mountinfo");
     for &Shown { target, source, reach } in shown(config, cgroup) {
@@ -223,13 +217,14 @@ pub fn enter_others(config: &'static Config) -> Result<(), Error<'static>> {
 const STREAMS: &[u8] = b"/descriptors.json";
 
 /// Notes what the streams are, and names those that are files which only the host sees.
-fn name_streams(run: &mut Run, process: &[u8], lines: &[Line]) -> Result<(), Error<'static>> {
+fn name_streams(run: &mut Run, process: u32, lines: &[Line]) -> Result<(), Error<'static>> {
     let mut list = Text::new();
+    list.push("[");
     let files = [(&b"fd/0"[..], &b"fdinfo/0"[..]), (b"fd/1", b"fdinfo/1"), (b"fd/2", b"fdinfo/2")];
-    for (index, (file, about)) in files.into_iter().enumerate() {
-        let file = name_of(process, file);
+    for (file, about) in files {
+        let file = of_process(process, file);
         let link = link_of(file);
-        let mount = mount_of(name_of(process, about)).unwrap_or_default();
+        let mount = mount_of(of_process(process, about)).unwrap_or_default();
         let is_terminal = link.starts_with(b"/dev/pts/") || link.starts_with(b"/dev/tty");
         let is_seen = lines.iter().any(|line| line.id == mount);
         let mut name = link;
@@ -239,7 +234,7 @@ fn name_streams(run: &mut Run, process: &[u8], lines: &[Line]) -> Result<(), Err
             name = file.to_bytes();
             run.add(&[c"--external", file]);
         }
-        list.push(if index == 0 { "[" } else { "," }).push_json(name);
+        list.comma().push_json(name);
     }
     let path = joined(&[run.images.to_bytes(), STREAMS]);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
@@ -275,6 +270,7 @@ fn give_streams(run: &mut Run) {
 /// # Errors
 ///
 /// open(2), mkdir(2).
+#[inline(never)]
 pub fn make_points(config: &'static Config, root: &'static CStr) -> Result<(), Error<'static>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags, Mode::empty()).doing(&POINT).on(root)?;

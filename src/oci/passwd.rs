@@ -4,8 +4,7 @@
 use super::text::joined;
 use crate::container::{Container, Source, environment, number};
 use crate::kernel::inside;
-use crate::text::{parts, read_start};
-use core::ffi::CStr;
+use crate::text::{decimal, parts, read_start};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
@@ -33,9 +32,7 @@ fn read(root: &OwnedFd) -> Result<&'static [u8], Errno> {
     if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
-    let mut path = crate::text::Text::new();
-    path.push("/proc/self/fd/").push_number(found.as_raw_fd().unsigned_abs().into());
-    let path: &CStr = joined(&[path.as_bytes()]);
+    let path = joined(&[b"/proc/self/fd/", decimal(found.as_raw_fd().unsigned_abs().into())]);
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let buffer = alloc::vec![0; BYTES_MAX].leak();
     read_start(&file, buffer)

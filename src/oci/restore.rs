@@ -6,8 +6,8 @@ use super::criu::{self, Run, refused};
 use super::home::Folder;
 use super::making::Making;
 use super::state::State;
-use super::text::joined;
-use super::{Runtime, outside};
+use super::text::{joined, of_process};
+use super::{Runtime, kept, outside};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::Source;
@@ -18,9 +18,7 @@ use crate::launch::criu::{NAMESPACES, RESTORED, SCRIPT, SOCKET, attend};
 use crate::launch::runtime::Attendant;
 use crate::rare::Rare;
 use crate::sys::namespaces::{Namespaces, unshare};
-use crate::text::Text;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 use rustix::fs::symlinkat;
 use rustix::mount::mount_bind;
 use rustix::process::{Pid, getpid, set_child_subreaper};
@@ -36,6 +34,7 @@ static ADOPT: Operation = Operation::new(rare!("be the parent of what criu resto
 /// # Errors
 ///
 /// What kept it from being restored; nothing is left of it then.
+#[inline(never)]
 pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     let typed = runtime.typed;
     let how = if typed.has(Name::Detach) { How::Detached } else { How::Attached };
@@ -58,22 +57,18 @@ pub fn restore(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
 }
 
 /// What can be said to `restore`, and not be done.
-const REFUSED: [(Name, &str, Rare); 4] = [
-    (Name::ConsoleSocket, "--console-socket", rare!("what is restored has no terminal")),
-    (Name::NoPivot, "--no-pivot", rare!("CRIU exchanges the root by pivot_root alone")),
-    (Name::PreserveFds, "--preserve-fds", rare!("what is restored has what it had open")),
-    (
-        Name::NoSubreaper,
-        "--no-subreaper",
-        rare!("the end of what is restored can only be waited for so: --detach"),
-    ),
+const REFUSED: [(Name, Rare); 4] = [
+    (Name::ConsoleSocket, rare!("what is restored has no terminal")),
+    (Name::NoPivot, rare!("CRIU exchanges the root by pivot_root alone")),
+    (Name::PreserveFds, rare!("what is restored has what it had open")),
+    (Name::NoSubreaper, rare!("the end of what is restored can only be waited for so: --detach")),
 ];
 
 fn check(runtime: &Runtime<'_>, how: How) -> Result<(), Error<'static>> {
-    for (name, option, why) in REFUSED {
+    for (name, why) in REFUSED {
         let is_fine = name == Name::NoSubreaper && how == How::Detached;
         if runtime.typed.has(name) && !is_fine {
-            return Err(refused(option, why));
+            return Err(refused(name, why));
         }
     }
     Ok(())
@@ -89,14 +84,11 @@ fn bring_back(
 ) -> Result<(State, Pid), Error<'static>> {
     let config = bundle.config;
     let Source::Directory(root) = config.container.root.source else {
-        return Err(refused("--bundle", rare!("its root is no folder")));
+        return Err(refused(Name::Bundle, rare!("its root is no folder")));
     };
     let (state, cgroup) = bundle.begin(runtime, folder, cgroup)?;
-    let socket = sockets::listen(folder.file(), SOCKET).doing(&LISTEN)?;
-    let mut own = Text::new();
-    own.push("/proc/").push_number(getpid().as_raw_nonzero().get().unsigned_abs().into());
-    own.push("/exe\0");
-    let own = CStr::from_bytes_until_nul(own.as_bytes()).unwrap_or_default();
+    let socket = &*kept(sockets::listen(folder.file(), SOCKET).doing(&LISTEN)?);
+    let own = of_process(getpid().as_raw_nonzero().get().unsigned_abs(), b"exe");
     symlinkat(own, folder.file(), SCRIPT).doing(&LISTEN)?;
     let script = joined(&[folder.path.to_bytes(), b"/", SCRIPT.to_bytes()]);
     outside::make_points(config, root)?;
@@ -115,12 +107,11 @@ fn bring_back(
         let bound = mount_bind(root, root).doing(&ROOT);
         bound.on(root)
     };
-    let mut environment = Vec::new();
     let mut making = Making { folder, state, config, cgroup };
-    let criu = run.criu(runtime, &mut environment);
+    let criu = run.criu(runtime, kept(Vec::new()));
     let process = criu.start(&mut |process| making.begun(process), &prepare)?;
     let mut restored = None;
-    let is_done = attend(process, Some(&socket), &mut |action, child| match action {
+    let is_done = attend(process, Some(socket), &mut |action, child| match action {
         NAMESPACES => making.prepared(child, runtime.signals),
         RESTORED => {
             restored = Some(child);

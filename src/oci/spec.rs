@@ -15,7 +15,8 @@ static WRITE: Operation = Operation { on: Object::Target, ..Operation::new(rare!
 /// # Errors
 ///
 /// There is one; open(2), write(2).
-pub fn spec(typed: &Typed<'_>, caller: Caller) -> Result<u8, Error<'static>> {
+#[inline(never)]
+pub fn spec(typed: &Typed<'_>, caller: Caller) -> Result<(), Error<'static>> {
     let bundle = absolute(typed.value(Name::Bundle).unwrap_or(c"."))?;
     let path = joined(&[bundle.to_bytes(), b"/config.json"]);
     let mut text = Text::new();
@@ -40,5 +41,5 @@ pub fn spec(typed: &Typed<'_>, caller: Caller) -> Result<u8, Error<'static>> {
         answer => answer.doing(&WRITE),
     };
     let written = file.and_then(|file| text.write_to(file).doing(&WRITE));
-    written.on(path).map(|()| 0)
+    written.on(path)
 }

@@ -14,16 +14,16 @@ use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send};
 
 static START: Operation = Operation::new(rare!("tell the container to start"));
 
-/// Starts the container; the exit status.
+/// Starts the container.
 ///
 /// # Errors
 ///
 /// It does not wait to be started, or its program cannot be executed.
-pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
-    let folder = runtime.home.open(runtime.id())?;
+pub fn start(runtime: &Runtime<'_>) -> Result<(), Error<'static>> {
+    let folder = runtime.folder()?;
     folder.lock()?;
-    let state = state::of(&folder)?;
-    match state.status(&folder, false) {
+    let state = state::of(folder)?;
+    match state.status(folder, false) {
         Status::Created => {}
         Status::Stopped => {
             return Err(about(folder.id, rare!("cannot start a container that has stopped")));
@@ -58,14 +58,14 @@ pub fn start(runtime: &Runtime<'_>) -> Result<u8, Error<'static>> {
     }
     let bytes = folder.read(c"config.json").unwrap_or_default();
     if !mentions(bytes, b"poststart") {
-        return Ok(0);
+        return Ok(());
     }
     let config = config::parse(bytes, state.bundle, runtime.caller)?;
-    if let Err(error) = started(&config.hooks, &state, folder.id, runtime.signals) {
-        let mut cgroup = cgroup_of(&state);
-        delete::end(&state, cgroup.as_mut())?;
-        delete::remove(&state, &folder, cgroup.as_mut())?;
+    if let Err(error) = started(&config.hooks, state, folder.id, runtime.signals) {
+        let mut cgroup = cgroup_of(state);
+        delete::end(state, cgroup.as_deref_mut())?;
+        delete::remove(state, folder, cgroup)?;
         return Err(error);
     }
-    Ok(0)
+    Ok(())
 }

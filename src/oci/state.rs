@@ -2,12 +2,12 @@
 //! command; and how it is told to others (the OCI specification, `runtime.md`, "State").
 
 use super::home::{FAILED, Folder, about};
+use super::kept;
 use super::member::Member;
 use crate::container::keep;
 use crate::error::{Doing, Error, Operation, Why};
 use crate::json::{self, as_number, as_str, get};
-use crate::text::{Text, cut, parts};
-use alloc::boxed::Box;
+use crate::text::{Text, cut, decimal, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::io::Errno;
@@ -110,8 +110,8 @@ impl State {
             text.push(name).push_json(value);
         }
         text.push(",\"cgroup\":[");
-        for (index, path) in self.cgroup.iter().enumerate() {
-            text.push(if index > 0 { "," } else { "" }).push_json(path.to_bytes());
+        for path in self.cgroup {
+            text.comma().push_json(path.to_bytes());
         }
         text.push(if self.shares_processes { "],\"sharesProcesses\":1" } else { "]" });
         push_annotations(&mut text, self.annotations);
@@ -123,7 +123,7 @@ impl State {
     /// # Errors
     ///
     /// It is not there yet (`None`), or not what was written.
-    pub fn load(folder: &Folder) -> Result<Option<Self>, Error<'static>> {
+    pub fn load(folder: &Folder) -> Result<Option<&'static mut Self>, Error<'static>> {
         let mut has_cgroup = true;
         let read = folder.read(FILE).or_else(|errno| {
             if errno != Errno::NOENT {
@@ -146,7 +146,7 @@ impl State {
             }
         };
         let value = json::parse(bytes, rare!("read the container's state,"))?;
-        let value = &*Box::leak(Box::new(value));
+        let value = &*kept(value);
         let object = json::as_object(Some(value));
         let number = |name| get(object, name).and_then(as_number).unwrap_or_default();
         let path = |name| keep(json::text(object, name)).unwrap_or_default();
@@ -158,7 +158,7 @@ impl State {
         for (name, value) in json::object(object, "annotations") {
             annotations.push((&**name, as_str(value).unwrap_or_default()));
         }
-        Ok(Some(Self {
+        Ok(Some(kept(Self {
             member: Member { number: number("pid") as u32, started: number("started") },
             version: json::text(object, "ociVersion"),
             bundle: path("bundle"),
@@ -170,7 +170,7 @@ impl State {
             shares_processes: number("sharesProcesses") != 0,
             cache_group: path("cacheGroup"),
             annotations: annotations.leak(),
-        }))
+        })))
     }
 
     /// How far the container is.
@@ -212,17 +212,16 @@ pub fn owner_name(user: u32) -> Text {
         return text;
     }
     let users = crate::kernel::settings::read_file(c"/etc/passwd").unwrap_or_default();
-    let mut number = Text::new();
-    number.push_number(user.into());
+    let number = decimal(user.into());
     for line in parts(users, b'\n') {
         let (name, rest) = cut(line, b':');
         let rest = cut(rest.unwrap_or_default(), b':').1.unwrap_or_default();
-        if cut(rest, b':').0 == number.as_bytes() {
+        if cut(rest, b':').0 == number {
             text.push_raw(name);
             return text;
         }
     }
-    text.push_raw(number.as_bytes());
+    text.push_raw(number);
     text
 }
 
@@ -231,8 +230,8 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
         return;
     }
     text.push(",\"annotations\":{");
-    for (index, (name, value)) in annotations.iter().enumerate() {
-        text.push(if index > 0 { "," } else { "" }).push_json(name.as_bytes());
+    for (name, value) in annotations {
+        text.comma().push_json(name.as_bytes());
         text.push(":").push_json(value.as_bytes());
     }
     text.push("}");
@@ -243,7 +242,9 @@ fn push_annotations(text: &mut Text, annotations: &[(&str, &str)]) {
 /// # Errors
 ///
 /// It was never made, or who made it died on the way.
-pub fn of(folder: &Folder) -> Result<State, Error<'static>> {
+pub fn of(folder: &Folder) -> Result<&'static State, Error<'static>> {
     let state = State::load(folder)?.filter(|state| state.has_cgroup);
-    state.ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
+    state
+        .map(|state| &*state)
+        .ok_or_else(|| about(folder.id, rare!("container not running: it was never made")))
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Why};
 use crate::sys::files::working_directory;
-use crate::text::Text;
+use crate::text::{Text, decimal};
 use core::ffi::CStr;
 
 /// The parts one behind the other.
@@ -13,6 +13,13 @@ pub fn joined(parts: &[&[u8]]) -> &'static CStr {
         text.push_raw(part);
     }
     text.into_c_str()
+}
+
+/// A file of a process below `/proc`.
+#[must_use]
+#[inline(never)]
+pub fn of_process(process: u32, name: &[u8]) -> &'static CStr {
+    joined(&[b"/proc/", decimal(process.into()), b"/", name])
 }
 
 /// Whether the word stands in the text: few configurations have what they may have, and many are long.

@@ -1,7 +1,7 @@
 //! The time of day as engines read it; RFC 3339.
 
 use crate::sys::clock::now;
-use crate::text::Text;
+use crate::text::{Text, decimal};
 
 /// Now, such as `2026-11-25T11:30:00.123456789Z`.
 #[must_use]
@@ -13,25 +13,19 @@ pub fn timestamp() -> Text {
 fn render(seconds: u64, nanoseconds: u64) -> Text {
     let (year, month, day) = date(seconds / DAY_SECONDS);
     let time = seconds % DAY_SECONDS;
+    let numbers = [year, month, day, time / 3600, time / 60 % 60, time % 60, nanoseconds];
     let mut text = Text::new();
-    for (number, digits, behind) in [
-        (year, 4, "-"),
-        (month, 2, "-"),
-        (day, 2, "T"),
-        (time / 3600, 2, ":"),
-        (time / 60 % 60, 2, ":"),
-        (time % 60, 2, "."),
-        (nanoseconds, 9, "Z"),
-    ] {
-        let mut smallest = 10_u64.pow(digits - 1);
-        while smallest > number.max(1) {
-            text.push("0");
-            smallest /= 10;
-        }
-        text.push_number(number).push(behind);
+    for (number, (digits, behind)) in numbers.iter().zip(&PLACES) {
+        // With a one before them, there are as many digits as there should be.
+        let whole = decimal(10_u64.pow(*digits) + number);
+        text.push_raw(whole.get(1..).unwrap_or_default()).push_raw(&[*behind]);
     }
     text
 }
+
+/// How many digits each number has, and what is behind them.
+static PLACES: [(u32, u8); 7] =
+    [(4, b'-'), (2, b'-'), (2, b'T'), (2, b':'), (2, b':'), (2, b'.'), (9, b'Z')];
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -46,7 +40,8 @@ fn date(mut days: u64) -> (u64, u64, u64) {
         year += 1;
     }
     let mut month = 1;
-    for length in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+    for length in [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30_u8] {
+        let length = u64::from(length) + u64::from(month == 2 && is_leap(year));
         if days < length {
             break;
         }

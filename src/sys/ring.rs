@@ -193,7 +193,9 @@ impl Reader<'_> {
         let receive = || recv(self.socket.as_fd(), &mut message[..], RecvFlags::empty());
         let length = match retry_on_intr(receive) {
             // It has ended before it took what was sent to it, which is told first; unix(7).
-            Err(Errno::CONNRESET) => recv(self.socket.as_fd(), &mut message[..], RecvFlags::empty())?.0,
+            Err(Errno::CONNRESET) => {
+                recv(self.socket.as_fd(), &mut message[..], RecvFlags::empty())?.0
+            }
             answer => answer?.0,
         };
         let mut words =

@@ -12,7 +12,7 @@ use crate::rare::Rare;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use options::Entry;
+use options::{Entry, GLOBAL};
 
 /// What was typed.
 pub struct Typed<'a> {
@@ -46,17 +46,18 @@ impl<'a> Typed<'a> {
 }
 
 /// Whether a word is a command of the runtime's.
-fn command(word: &CStr) -> Option<&'static (&'static str, Command, Rare)> {
-    COMMANDS.iter().find(|entry| entry.0.as_bytes() == word.to_bytes())
+fn command(word: &CStr) -> Option<Command> {
+    COMMANDS.get(word.to_bytes()).map(|entry| entry.0)
 }
 
-/// The option that is written so: `--long`, or a letter behind one dash.
-fn option(command: u32, long: &[u8], short: u8) -> Option<&'static Entry> {
-    OPTIONS.iter().find(|entry| {
-        let is_its = entry.commands & command != 0 || entry.commands == command;
-        let is_named = entry.long.as_bytes() == long || short != 0 && entry.short == short;
-        is_its && is_named
-    })
+/// The option `--long` of a command, or before any.
+fn by_long(command: u32, long: &[u8]) -> Option<&'static Entry> {
+    OPTIONS.get(long).filter(|entry| entry.is_of(command))
+}
+
+/// The option that is a letter behind one dash.
+fn by_letter(command: Command, letter: u8) -> Option<&'static Entry> {
+    OPTIONS.values().iter().find(|entry| entry.short == letter && entry.is_of(command as u32))
 }
 
 /// Reads a command line without the program's own name; None if it is not one of a runtime's.
@@ -118,7 +119,7 @@ fn globals<'a>(
     while let [word, behind @ ..] = rest {
         *rest = behind;
         if let Some(found) = command(word) {
-            return Ok(Some(found.1));
+            return Ok(Some(found));
         }
         let (name, _) = cut(word.to_bytes(), b'=');
         let Some(name) = name.strip_prefix(b"--").filter(|name| name.len() > 1) else {
@@ -130,7 +131,7 @@ fn globals<'a>(
                 Error::usage(rare!("command"), name, rare!("there is no such command"), b"");
             return Err(suggest(word, error).with_status(Command::Help.failed()));
         };
-        let Some(entry) = option(0, name, 0) else { return Ok(None) };
+        let Some(entry) = by_long(GLOBAL, name) else { return Ok(None) };
         if entry.name == Name::Version {
             return Ok(Some(Command::Version));
         }
@@ -152,11 +153,11 @@ impl<'a> Typed<'a> {
         let (entry, behind) = if let Some(long) = bytes.strip_prefix(b"--") {
             let (name, value) = cut(long, b'=');
             // What may stand before the command may stand behind it, too.
-            let entry = option(self.command as u32, name, 0).or_else(|| option(0, name, 0));
+            let entry = by_long(self.command as u32, name).or_else(|| by_long(GLOBAL, name));
             (entry, value.is_some())
         } else {
             let letter = bytes.get(1).copied().unwrap_or_default();
-            (option(self.command as u32, b"", letter), bytes.len() > 2)
+            (by_letter(self.command, letter), bytes.len() > 2)
         };
         let refused = |why| {
             let hint = rare!("mini-container COMMAND --help lists the options").bytes();
@@ -181,7 +182,7 @@ impl<'a> Typed<'a> {
     /// Several flags in a word, such as `-ti`.
     fn letters(&mut self, word: &'a CStr) -> Result<(), Error<'a>> {
         for letter in word.to_bytes().iter().skip(1) {
-            match option(self.command as u32, b"", *letter) {
+            match by_letter(self.command, *letter) {
                 Some(entry) if !entry.has_value => self.set(entry, c"", None),
                 _ => {
                     return Err(option_error(
@@ -227,16 +228,16 @@ impl<'a> Typed<'a> {
         if self.command == Command::Help || (least..=most).contains(&count) {
             return Ok(());
         }
-        let entry = COMMANDS.iter().find(|entry| entry.1 == self.command);
-        let (name, _, words) = entry.copied().unwrap_or(("", Command::Help, Rare::NONE));
+        let name = COMMANDS.word(|entry| entry.0 == self.command);
+        let words = COMMANDS.get(name).map_or(Rare::NONE, |entry| entry.1);
         let mut hint = Text::new();
-        hint.push("mini-container ").push(name).push(" [OPTIONS] ").say(words);
+        hint.push("mini-container ").push_raw(name).push(" [OPTIONS] ").say(words);
         let why = match count {
             0 => rare!("the name of a container is missing"),
             _ if count < least => rare!("the program is missing"),
             _ => rare!("too many words"),
         };
-        Err(Error::usage(rare!("command"), name.as_bytes(), why, hint.leak()))
+        Err(Error::usage(rare!("command"), name, why, hint.leak()))
     }
 }
 
@@ -258,14 +259,14 @@ pub fn version(called: &CStr) -> Text {
 pub fn help(typed: &Typed<'_>) -> Text {
     let mut text = Text::new();
     text.say(rare!("usage: mini-container [GLOBAL OPTIONS] COMMAND [OPTIONS] [ID]\n\n"));
-    for (name, command, words) in &COMMANDS {
+    for (name, (command, words)) in COMMANDS.iter() {
         if typed.asked.is_some_and(|asked| asked != *command) {
             continue;
         }
-        text.push("  mini-container ").push(name).push(" [OPTIONS] ").say(*words).push("\n");
+        text.push("  mini-container ").push_raw(name).push(" [OPTIONS] ").say(*words).push("\n");
     }
     text.push("\n");
-    for entry in OPTIONS {
+    for (long, entry) in OPTIONS.iter() {
         let is_its = typed.asked.is_some_and(|asked| entry.commands & asked as u32 != 0);
         if !is_its && entry.commands != 0 || entry.name == Name::Ignored {
             continue;
@@ -274,7 +275,7 @@ pub fn help(typed: &Typed<'_>) -> Text {
         if entry.short != 0 {
             text.push("-").push_name(&[entry.short]).push(", ");
         }
-        text.push("--").push(entry.long).push(if entry.has_value { " VALUE\n" } else { "\n" });
+        text.push("--").push_raw(long).push(if entry.has_value { " VALUE\n" } else { "\n" });
     }
     text
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "the names are those that are typed")]
 
 use crate::rare::Rare;
+use crate::text::{Table, table};
 
 /// A command of the runtime's. Each is a bit, for the table of options.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,25 +40,25 @@ impl Command {
 }
 
 /// The commands that are typed, and the words behind them.
-pub static COMMANDS: [(&str, Command, Rare); 17] = [
-    ("create", Command::Create, rare!("ID")),
-    ("start", Command::Start, rare!("ID")),
-    ("run", Command::Run, rare!("ID")),
-    ("state", Command::State, rare!("ID")),
-    ("kill", Command::Kill, rare!("ID [SIGNAL]")),
-    ("delete", Command::Delete, rare!("ID")),
-    ("exec", Command::Exec, rare!("ID PROGRAM [ARG...]")),
-    ("list", Command::List, Rare::NONE),
-    ("ps", Command::Ps, rare!("ID [OPTIONS OF PS]")),
-    ("pause", Command::Pause, rare!("ID")),
-    ("resume", Command::Resume, rare!("ID")),
-    ("update", Command::Update, rare!("ID")),
-    ("events", Command::Events, rare!("ID")),
-    ("features", Command::Features, Rare::NONE),
-    ("spec", Command::Spec, Rare::NONE),
-    ("checkpoint", Command::Checkpoint, rare!("ID")),
-    ("restore", Command::Restore, rare!("ID")),
-];
+pub static COMMANDS: Table<(Command, Rare)> = table! {
+    "create" => (Command::Create, rare!("ID")),
+    "start" => (Command::Start, rare!("ID")),
+    "run" => (Command::Run, rare!("ID")),
+    "state" => (Command::State, rare!("ID")),
+    "kill" => (Command::Kill, rare!("ID [SIGNAL]")),
+    "delete" => (Command::Delete, rare!("ID")),
+    "exec" => (Command::Exec, rare!("ID PROGRAM [ARG...]")),
+    "list" => (Command::List, Rare::NONE),
+    "ps" => (Command::Ps, rare!("ID [OPTIONS OF PS]")),
+    "pause" => (Command::Pause, rare!("ID")),
+    "resume" => (Command::Resume, rare!("ID")),
+    "update" => (Command::Update, rare!("ID")),
+    "events" => (Command::Events, rare!("ID")),
+    "features" => (Command::Features, Rare::NONE),
+    "spec" => (Command::Spec, Rare::NONE),
+    "checkpoint" => (Command::Checkpoint, rare!("ID")),
+    "restore" => (Command::Restore, rare!("ID")),
+};
 
 /// An option, by its name in the code.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,14 +129,20 @@ pub enum Name {
 pub struct Entry {
     pub name: Name,
     pub short: u8,
-    /// Without its dashes.
-    pub long: &'static str,
     pub has_value: bool,
     /// Bits of [`Command`]; 0 stands for those before the command.
     pub commands: u32,
 }
 
-const GLOBAL: u32 = 0;
+impl Entry {
+    /// Whether it is an option of this command.
+    pub fn is_of(&self, command: u32) -> bool {
+        self.commands & command != 0 || self.commands == command
+    }
+}
+
+/// The options before the command.
+pub const GLOBAL: u32 = 0;
 const NEW: u32 = Command::Create as u32 | Command::Run as u32 | Command::Restore as u32;
 const RUN: u32 = Command::Run as u32 | Command::Restore as u32;
 const EXEC: u32 = Command::Exec as u32;
@@ -149,96 +156,97 @@ const CHECKPOINT: u32 = Command::Checkpoint as u32;
 const RESTORE: u32 = Command::Restore as u32;
 const SAVING: u32 = CHECKPOINT | RESTORE;
 
-const fn flag(name: Name, short: u8, long: &'static str, commands: u32) -> Entry {
-    Entry { name, short, long, has_value: false, commands }
+const fn flag(name: Name, short: u8, commands: u32) -> Entry {
+    Entry { name, short, has_value: false, commands }
 }
 
-const fn value(name: Name, short: u8, long: &'static str, commands: u32) -> Entry {
-    Entry { name, short, long, has_value: true, commands }
+const fn value(name: Name, short: u8, commands: u32) -> Entry {
+    Entry { name, short, has_value: true, commands }
 }
 
 /// No letter.
 const NONE: u8 = 0;
 
-pub static OPTIONS: &[Entry] = &[
-    value(Name::Root, NONE, "root", GLOBAL),
-    value(Name::Log, NONE, "log", GLOBAL),
-    value(Name::LogFormat, NONE, "log-format", GLOBAL),
-    value(Name::Ignored, NONE, "log-level", GLOBAL),
-    flag(Name::Ignored, NONE, "debug", GLOBAL),
-    flag(Name::SystemdCgroup, NONE, "systemd-cgroup", GLOBAL),
-    value(Name::CgroupManager, NONE, "cgroup-manager", GLOBAL),
-    flag(Name::Rootless, NONE, "rootless", GLOBAL),
-    value(Name::Criu, NONE, "criu", GLOBAL),
-    flag(Name::Version, b'v', "version", GLOBAL),
-    flag(Name::Help, b'h', "help", u32::MAX),
-    value(Name::Bundle, b'b', "bundle", NEW | Command::Spec as u32),
-    value(Name::Config, b'f', "config", Command::Create as u32 | Command::Run as u32),
-    value(Name::ConsoleSocket, NONE, "console-socket", STARTING),
-    value(Name::PidfdSocket, NONE, "pidfd-socket", STARTING),
-    value(Name::PidFile, NONE, "pid-file", STARTING),
-    flag(Name::NoPivot, NONE, "no-pivot", NEW),
-    flag(Name::NoNewKeyring, NONE, "no-new-keyring", NEW),
-    value(Name::PreserveFds, NONE, "preserve-fds", STARTING),
-    flag(Name::Detach, b'd', "detach", RUN | EXEC | Command::Create as u32),
-    flag(Name::Keep, NONE, "keep", Command::Run as u32),
-    flag(Name::NoSubreaper, NONE, "no-subreaper", RUN | EXEC),
-    value(Name::Process, b'p', "process", EXEC),
-    value(Name::Cwd, NONE, "cwd", EXEC),
-    value(Name::Env, b'e', "env", EXEC),
-    flag(Name::Tty, b't', "tty", EXEC),
-    value(Name::User, b'u', "user", EXEC),
-    value(Name::AdditionalGids, b'g', "additional-gids", EXEC),
-    value(Name::ProcessLabel, NONE, "process-label", EXEC),
-    value(Name::AppArmor, NONE, "apparmor", EXEC),
-    flag(Name::NoNewPrivileges, NONE, "no-new-privs", EXEC),
-    value(Name::Capability, b'c', "cap", EXEC),
-    flag(Name::IgnorePaused, NONE, "ignore-paused", EXEC),
-    value(Name::Cgroup, NONE, "cgroup", EXEC),
-    flag(Name::All, b'a', "all", KILL),
-    flag(Name::Force, b'f', "force", DELETE),
-    value(Name::Format, b'f', "format", LISTING),
-    flag(Name::Quiet, b'q', "quiet", Command::List as u32),
-    value(Name::Resources, b'r', "resources", UPDATE),
-    value(Name::Limit(0), NONE, "blkio-weight", UPDATE),
-    value(Name::Limit(1), NONE, "cpu-period", UPDATE),
-    value(Name::Limit(2), NONE, "cpu-quota", UPDATE),
-    value(Name::Limit(3), NONE, "cpu-burst", UPDATE),
-    value(Name::Limit(4), NONE, "cpu-share", UPDATE),
-    value(Name::Limit(5), NONE, "cpu-rt-period", UPDATE),
-    value(Name::Limit(6), NONE, "cpu-rt-runtime", UPDATE),
-    value(Name::Limit(7), NONE, "cpu-idle", UPDATE),
-    value(Name::Limit(8), NONE, "cpuset-cpus", UPDATE),
-    value(Name::Limit(9), NONE, "cpuset-mems", UPDATE),
-    value(Name::Limit(10), NONE, "memory", UPDATE),
-    value(Name::Limit(11), NONE, "memory-reservation", UPDATE),
-    value(Name::Limit(12), NONE, "memory-swap", UPDATE),
-    value(Name::Limit(13), NONE, "pids-limit", UPDATE),
-    value(Name::Ignored, NONE, "kernel-memory", UPDATE),
-    value(Name::Ignored, NONE, "kernel-memory-tcp", UPDATE),
-    value(Name::Limit(14), NONE, "l3-cache-schema", UPDATE),
-    value(Name::Limit(15), NONE, "mem-bw-schema", UPDATE),
-    value(Name::Interval, NONE, "interval", EVENTS),
-    flag(Name::Stats, NONE, "stats", EVENTS),
-    value(Name::ImagePath, NONE, "image-path", SAVING),
-    value(Name::WorkPath, NONE, "work-path", SAVING),
-    value(Name::ParentPath, NONE, "parent-path", CHECKPOINT),
-    flag(Name::LeaveRunning, NONE, "leave-running", CHECKPOINT),
-    flag(Name::PreDump, NONE, "pre-dump", CHECKPOINT),
-    value(Name::PageServer, NONE, "page-server", CHECKPOINT),
-    value(Name::StatusFd, NONE, "status-fd", CHECKPOINT),
-    value(Name::ManageCgroups, NONE, "manage-cgroups-mode", SAVING),
-    value(Name::EmptyNamespace, NONE, "empty-ns", SAVING),
-    flag(Name::Passed(0), NONE, "tcp-established", SAVING),
-    flag(Name::Passed(1), NONE, "tcp-close", SAVING),
-    flag(Name::SkipInFlight, NONE, "tcp-skip-in-flight", CHECKPOINT),
-    flag(Name::Passed(2), NONE, "link-remap", SAVING),
-    flag(Name::Passed(3), NONE, "ext-unix-sk", SAVING),
-    flag(Name::Passed(4), NONE, "shell-job", SAVING),
-    flag(Name::Passed(5), NONE, "file-locks", SAVING),
-    flag(Name::LazyPages, NONE, "lazy-pages", SAVING),
-    flag(Name::Passed(6), NONE, "auto-dedup", SAVING),
-    value(Name::NetworkLock, NONE, "network-lock", SAVING),
-    value(Name::Given(1), NONE, "lsm-profile", RESTORE),
-    value(Name::Given(2), NONE, "lsm-mount-context", RESTORE),
-];
+/// The options, by their long names without the dashes.
+pub static OPTIONS: Table<Entry> = table! {
+    "root" => value(Name::Root, NONE, GLOBAL),
+    "log" => value(Name::Log, NONE, GLOBAL),
+    "log-format" => value(Name::LogFormat, NONE, GLOBAL),
+    "log-level" => value(Name::Ignored, NONE, GLOBAL),
+    "debug" => flag(Name::Ignored, NONE, GLOBAL),
+    "systemd-cgroup" => flag(Name::SystemdCgroup, NONE, GLOBAL),
+    "cgroup-manager" => value(Name::CgroupManager, NONE, GLOBAL),
+    "rootless" => flag(Name::Rootless, NONE, GLOBAL),
+    "criu" => value(Name::Criu, NONE, GLOBAL),
+    "version" => flag(Name::Version, b'v', GLOBAL),
+    "help" => flag(Name::Help, b'h', u32::MAX),
+    "bundle" => value(Name::Bundle, b'b', NEW | Command::Spec as u32),
+    "config" => value(Name::Config, b'f', Command::Create as u32 | Command::Run as u32),
+    "console-socket" => value(Name::ConsoleSocket, NONE, STARTING),
+    "pidfd-socket" => value(Name::PidfdSocket, NONE, STARTING),
+    "pid-file" => value(Name::PidFile, NONE, STARTING),
+    "no-pivot" => flag(Name::NoPivot, NONE, NEW),
+    "no-new-keyring" => flag(Name::NoNewKeyring, NONE, NEW),
+    "preserve-fds" => value(Name::PreserveFds, NONE, STARTING),
+    "detach" => flag(Name::Detach, b'd', RUN | EXEC | Command::Create as u32),
+    "keep" => flag(Name::Keep, NONE, Command::Run as u32),
+    "no-subreaper" => flag(Name::NoSubreaper, NONE, RUN | EXEC),
+    "process" => value(Name::Process, b'p', EXEC),
+    "cwd" => value(Name::Cwd, NONE, EXEC),
+    "env" => value(Name::Env, b'e', EXEC),
+    "tty" => flag(Name::Tty, b't', EXEC),
+    "user" => value(Name::User, b'u', EXEC),
+    "additional-gids" => value(Name::AdditionalGids, b'g', EXEC),
+    "process-label" => value(Name::ProcessLabel, NONE, EXEC),
+    "apparmor" => value(Name::AppArmor, NONE, EXEC),
+    "no-new-privs" => flag(Name::NoNewPrivileges, NONE, EXEC),
+    "cap" => value(Name::Capability, b'c', EXEC),
+    "ignore-paused" => flag(Name::IgnorePaused, NONE, EXEC),
+    "cgroup" => value(Name::Cgroup, NONE, EXEC),
+    "all" => flag(Name::All, b'a', KILL),
+    "force" => flag(Name::Force, b'f', DELETE),
+    "format" => value(Name::Format, b'f', LISTING),
+    "quiet" => flag(Name::Quiet, b'q', Command::List as u32),
+    "resources" => value(Name::Resources, b'r', UPDATE),
+    "blkio-weight" => value(Name::Limit(0), NONE, UPDATE),
+    "cpu-period" => value(Name::Limit(1), NONE, UPDATE),
+    "cpu-quota" => value(Name::Limit(2), NONE, UPDATE),
+    "cpu-burst" => value(Name::Limit(3), NONE, UPDATE),
+    "cpu-share" => value(Name::Limit(4), NONE, UPDATE),
+    "cpu-rt-period" => value(Name::Limit(5), NONE, UPDATE),
+    "cpu-rt-runtime" => value(Name::Limit(6), NONE, UPDATE),
+    "cpu-idle" => value(Name::Limit(7), NONE, UPDATE),
+    "cpuset-cpus" => value(Name::Limit(8), NONE, UPDATE),
+    "cpuset-mems" => value(Name::Limit(9), NONE, UPDATE),
+    "memory" => value(Name::Limit(10), NONE, UPDATE),
+    "memory-reservation" => value(Name::Limit(11), NONE, UPDATE),
+    "memory-swap" => value(Name::Limit(12), NONE, UPDATE),
+    "pids-limit" => value(Name::Limit(13), NONE, UPDATE),
+    "kernel-memory" => value(Name::Ignored, NONE, UPDATE),
+    "kernel-memory-tcp" => value(Name::Ignored, NONE, UPDATE),
+    "l3-cache-schema" => value(Name::Limit(14), NONE, UPDATE),
+    "mem-bw-schema" => value(Name::Limit(15), NONE, UPDATE),
+    "interval" => value(Name::Interval, NONE, EVENTS),
+    "stats" => flag(Name::Stats, NONE, EVENTS),
+    "image-path" => value(Name::ImagePath, NONE, SAVING),
+    "work-path" => value(Name::WorkPath, NONE, SAVING),
+    "parent-path" => value(Name::ParentPath, NONE, CHECKPOINT),
+    "leave-running" => flag(Name::LeaveRunning, NONE, CHECKPOINT),
+    "pre-dump" => flag(Name::PreDump, NONE, CHECKPOINT),
+    "page-server" => value(Name::PageServer, NONE, CHECKPOINT),
+    "status-fd" => value(Name::StatusFd, NONE, CHECKPOINT),
+    "manage-cgroups-mode" => value(Name::ManageCgroups, NONE, SAVING),
+    "empty-ns" => value(Name::EmptyNamespace, NONE, SAVING),
+    "tcp-established" => flag(Name::Passed(0), NONE, SAVING),
+    "tcp-close" => flag(Name::Passed(1), NONE, SAVING),
+    "tcp-skip-in-flight" => flag(Name::SkipInFlight, NONE, CHECKPOINT),
+    "link-remap" => flag(Name::Passed(2), NONE, SAVING),
+    "ext-unix-sk" => flag(Name::Passed(3), NONE, SAVING),
+    "shell-job" => flag(Name::Passed(4), NONE, SAVING),
+    "file-locks" => flag(Name::Passed(5), NONE, SAVING),
+    "lazy-pages" => flag(Name::LazyPages, NONE, SAVING),
+    "auto-dedup" => flag(Name::Passed(6), NONE, SAVING),
+    "network-lock" => value(Name::NetworkLock, NONE, SAVING),
+    "lsm-profile" => value(Name::Given(1), NONE, RESTORE),
+    "lsm-mount-context" => value(Name::Given(2), NONE, RESTORE),
+};

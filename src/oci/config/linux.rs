@@ -2,53 +2,42 @@
 
 use super::node::Node;
 use super::resources::numbers_at;
-use super::typed::Words;
 use super::{IntelRdt, Seccomp};
-use crate::container::{Clocks, IdMap, Isolation, Join, MemoryPolicy, Network, keep, processors};
+use crate::container::{IdMap, Isolation, Join, MemoryPolicy, keep, processors};
 use crate::kernel::entry;
 use crate::kernel::entry::NodeKind;
 use crate::seccomp::{Host, json};
 use crate::sys::namespaces::Namespaces;
-use crate::text::{Text, parts};
+use crate::text::{Table, Text, parts, place, table};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::MountPropagationFlags;
 
-const KINDS: [(&str, Namespaces); 8] = [
-    ("mount", Namespaces::MOUNT),
-    ("pid", Namespaces::PID),
-    ("network", Namespaces::NET),
-    ("uts", Namespaces::UTS),
-    ("ipc", Namespaces::IPC),
-    ("user", Namespaces::USER),
-    ("cgroup", Namespaces::CGROUP),
-    ("time", Namespaces::TIME),
-];
+const KINDS: Table<Namespaces> = table! {
+    "mount" => Namespaces::MOUNT,
+    "pid" => Namespaces::PID,
+    "network" => Namespaces::NET,
+    "uts" => Namespaces::UTS,
+    "ipc" => Namespaces::IPC,
+    "user" => Namespaces::USER,
+    "cgroup" => Namespaces::CGROUP,
+    "time" => Namespaces::TIME,
+};
 
 /// What a container has apart from the host; `top` is the whole configuration.
 #[inline(never)]
-pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
+pub fn isolation(top: &Node<'_>, node: &Node<'_>, isolation: &mut Isolation<'static>) {
     let (hostname, domainname) = (top.get("hostname"), top.get("domainname"));
     let devices = node.get("netDevices");
     let offsets = node.get("timeOffsets");
-    let mut isolation = Isolation {
-        namespaces: Namespaces::NONE,
-        joined: Vec::new(),
-        hostname: hostname.filled(),
-        domainname: domainname.filled(),
-        clocks: Clocks {
-            monotonic: offset(&offsets.get("monotonic")),
-            boottime: offset(&offsets.get("boottime")),
-        },
-        users: IdMap::Own,
-        groups: IdMap::Own,
-        network: Network::None,
-        net_devices: net_devices(&devices),
-        sysctls: Vec::new(),
-    };
-    namespaces_of(node, &mut isolation);
-    id_maps(node, &mut isolation);
-    let has = |kind| has(&isolation, kind);
+    isolation.hostname = hostname.filled();
+    isolation.domainname = domainname.filled();
+    isolation.clocks.monotonic = offset(&offsets.get("monotonic"));
+    isolation.clocks.boottime = offset(&offsets.get("boottime"));
+    devices.add_members(net_device, &mut isolation.net_devices);
+    namespaces_of(node, isolation);
+    id_maps(node, isolation);
+    let has = |kind| has(isolation, kind);
     let takes = |node: &Node<'_>, is_said, kind| {
         if is_said && !has(kind) {
             node.wrong(rare!("it takes a namespace of its own: it would be the host's"));
@@ -60,8 +49,7 @@ pub fn isolation(top: &Node<'_>, node: &Node<'_>) -> Isolation<'static> {
     if offsets.is_there() && (!has(Namespaces::TIME) || isolation.joins(Namespaces::TIME)) {
         offsets.wrong(rare!("they take a new namespace of type time"));
     }
-    isolation.sysctls = sysctls(&node.get("sysctl"), &isolation);
-    isolation
+    isolation.sysctls = sysctls(&node.get("sysctl"), isolation);
 }
 
 /// Whether it has a namespace of this kind, or needs none: without mounts of its own it is no container's.
@@ -73,8 +61,7 @@ fn has(isolation: &Isolation<'_>, kind: Namespaces) -> bool {
 fn namespaces_of(node: &Node<'_>, isolation: &mut Isolation<'static>) {
     node.each_at("namespaces", &mut |node| {
         let name = node.get("type");
-        let text = name.needed_text();
-        let Some((_, kind)) = KINDS.iter().find(|kind| kind.0 == text) else {
+        let Some(kind) = KINDS.get(name.needed_text().as_bytes()) else {
             return name.wrong(rare!("there is no such kind"));
         };
         if isolation.namespaces.contains(*kind) || isolation.joins(*kind) {
@@ -118,8 +105,7 @@ fn offset(node: &Node<'_>) -> Option<&'static [u8]> {
     let nanoseconds = node.number_at("nanosecs", 999_999_999).unwrap_or_default();
     node.value()?;
     let mut text = Text::new();
-    text.push(if seconds < 0 { "-" } else { "" }).push_number(seconds.unsigned_abs());
-    text.push(" ").push_number(nanoseconds);
+    text.push_signed(seconds).push(" ").push_number(nanoseconds);
     Some(text.leak())
 }
 
@@ -133,58 +119,50 @@ fn is_interface(name: &CStr) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':'))
 }
 
-fn net_devices(node: &Node<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    node.all_members(|node| {
-        let host: &'static CStr = keep(node.name()).unwrap_or_default();
-        let inside = node.get("name");
-        let new = inside.filled().unwrap_or(host);
-        if !is_interface(host) {
-            node.wrong(rare!("it is no interface's name"));
-        }
-        if !is_interface(new) {
-            inside.wrong(rare!("it is no interface's name"));
-        }
-        (host, new)
-    })
+fn net_device(node: &Node<'_>) -> (&'static CStr, &'static CStr) {
+    let host: &'static CStr = keep(node.name()).unwrap_or_default();
+    let inside = node.get("name");
+    let new = inside.filled().unwrap_or(host);
+    if !is_interface(host) {
+        node.wrong(rare!("it is no interface's name"));
+    }
+    if !is_interface(new) {
+        inside.wrong(rare!("it is no interface's name"));
+    }
+    (host, new)
 }
 
-/// Which settings belong to which kind of namespace: files below
-/// `/proc/sys`, and beginnings that end with a slash.
-const SYSCTLS: [(&str, Namespaces); 11] = [
-    ("kernel/msgmax", Namespaces::IPC),
-    ("kernel/msgmnb", Namespaces::IPC),
-    ("kernel/msgmni", Namespaces::IPC),
-    ("kernel/sem", Namespaces::IPC),
-    ("kernel/shmall", Namespaces::IPC),
-    ("kernel/shmmax", Namespaces::IPC),
-    ("kernel/shmmni", Namespaces::IPC),
-    ("kernel/shm_rmid_forced", Namespaces::IPC),
-    ("fs/mqueue/", Namespaces::IPC),
-    ("net/", Namespaces::NET),
-    ("kernel/domainname", Namespaces::UTS),
-];
+/// The settings below `/proc/sys` that belong to the IPC namespace, besides those in `fs/mqueue`.
+const IPC_SETTINGS: &str = "kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem kernel/shmall \
+    kernel/shmmax kernel/shmmni kernel/shm_rmid_forced";
+
+/// The kind of namespace that a setting belongs to.
+fn setting_kind(path: &[u8]) -> Option<Namespaces> {
+    if path.starts_with(b"net/") {
+        Some(Namespaces::NET)
+    } else if path == b"kernel/domainname" {
+        Some(Namespaces::UTS)
+    } else {
+        let is_ipc = path.starts_with(b"fs/mqueue/") || place(IPC_SETTINGS, path).is_some();
+        is_ipc.then_some(Namespaces::IPC)
+    }
+}
 
 /// The file of each below `/proc/sys`, and what is written to it. As in sysctl(8), a name has dots, or slashes,
 /// whichever comes first; the other then stands for itself.
 fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'static CStr)> {
-    node.all_members(|node| {
+    let mut settings = Vec::new();
+    let read = |node: &Node<'_>| {
         let mut path = node.name().as_bytes().to_vec();
         if path.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'.') {
             swap(&mut path);
         }
-        let is_known = |known: &str| {
-            if known.ends_with('/') {
-                path.starts_with(known.as_bytes())
-            } else {
-                path == known.as_bytes()
-            }
-        };
-        match SYSCTLS.iter().find(|(known, _)| is_known(known)) {
+        match setting_kind(&path) {
             None if path == b"kernel/hostname" => {
                 node.wrong(rare!("the property hostname says it"));
             }
             None => node.wrong(rare!("it belongs to no namespace, so it is the host's")),
-            Some((_, kind)) if !has(isolation, *kind) => {
+            Some(kind) if !has(isolation, kind) => {
                 node.wrong(rare!("it takes a namespace of its own: it would be the host's"));
             }
             Some(_) => {}
@@ -195,7 +173,9 @@ fn sysctls(node: &Node<'_>, isolation: &Isolation<'_>) -> Vec<(&'static CStr, &'
             node.wrong(rare!("it is no name of a setting, or there is a line break in it"));
         }
         (keep(path).unwrap_or_default() as &CStr, text)
-    })
+    };
+    node.add_members(read, &mut settings);
+    settings
 }
 
 /// Dots for slashes, and slashes for dots.
@@ -220,10 +200,10 @@ pub fn device(node: &Node<'_>) -> entry::Node<'static> {
     if parts(place.to_bytes(), b'/').any(|part| part == b"..") {
         path.wrong(rare!("there is .. in it"));
     }
-    let kind = node.needed_word_at("type", &[("c", 0), ("u", 0), ("b", 1), ("p", 2)]);
+    let kind = node.needed_word_at("type", "b p c u");
     let number = |name, most| {
         let number = match kind {
-            2 => node.signed_at(name),
+            1 => node.signed_at(name),
             _ => node.needed(name).between(0, most),
         };
         number.unwrap_or_default() as u32
@@ -232,8 +212,8 @@ pub fn device(node: &Node<'_>) -> entry::Node<'static> {
     entry::Node {
         path: place,
         kind: match kind {
-            1 => NodeKind::Block(major, minor),
-            2 => NodeKind::Fifo,
+            0 => NodeKind::Block(major, minor),
+            1 => NodeKind::Fifo,
             _ => NodeKind::Character(major, minor),
         },
         // Podman's have the kind of the file in it, too.
@@ -245,19 +225,13 @@ pub fn device(node: &Node<'_>) -> entry::Node<'static> {
 
 /// How mounts in the root are passed on; `linux` is what holds it.
 pub fn propagation(linux: &Node<'_>) -> Option<MountPropagationFlags> {
-    const KINDS: &Words = &[
-        ("shared", MountPropagationFlags::SHARED.bits() as u64),
-        ("rshared", MountPropagationFlags::SHARED.bits() as u64),
-        ("slave", MountPropagationFlags::DOWNSTREAM.bits() as u64),
-        ("rslave", MountPropagationFlags::DOWNSTREAM.bits() as u64),
-        ("private", 0),
-        ("rprivate", 0),
-        ("", 0),
-        ("unbindable", MountPropagationFlags::UNBINDABLE.bits() as u64),
-        ("runbindable", MountPropagationFlags::UNBINDABLE.bits() as u64),
-    ];
-    let bits = linux.word_at("rootfsPropagation", KINDS).filter(|bits| *bits != 0);
-    bits.map(|bits| MountPropagationFlags::from_bits_retain(bits as u32))
+    const KINDS: &str = "shared rshared slave rslave unbindable runbindable private rprivate ";
+    match linux.word_at("rootfsPropagation", KINDS) {
+        Some(0 | 1) => Some(MountPropagationFlags::SHARED),
+        Some(2 | 3) => Some(MountPropagationFlags::DOWNSTREAM),
+        Some(4 | 5) => Some(MountPropagationFlags::UNBINDABLE),
+        _ => None,
+    }
 }
 
 /// The execution domain; personality(2).
@@ -267,24 +241,14 @@ pub fn personality(node: &Node<'_>) -> Option<u32> {
     if !flags.list().is_empty() {
         flags.wrong(rare!("there are none yet"));
     }
-    node.word_at("domain", &[("LINUX", 0), ("LINUX32", 8)]).map(|domain| domain as u32)
+    node.word_at("domain", "LINUX LINUX32").map(|place| if place == 0 { 0 } else { 8 })
 }
 
 /// `mempolicy.h`.
-const MODES: &Words = &[
-    ("MPOL_DEFAULT", 0),
-    ("MPOL_PREFERRED", 1),
-    ("MPOL_BIND", 2),
-    ("MPOL_INTERLEAVE", 3),
-    ("MPOL_LOCAL", 4),
-    ("MPOL_PREFERRED_MANY", 5),
-    ("MPOL_WEIGHTED_INTERLEAVE", 6),
-];
-const MODE_FLAGS: &Words = &[
-    ("MPOL_F_NUMA_BALANCING", 1 << 13),
-    ("MPOL_F_RELATIVE_NODES", 1 << 14),
-    ("MPOL_F_STATIC_NODES", 1 << 15),
-];
+const MODES: &str = "MPOL_DEFAULT MPOL_PREFERRED MPOL_BIND MPOL_INTERLEAVE MPOL_LOCAL \
+    MPOL_PREFERRED_MANY MPOL_WEIGHTED_INTERLEAVE";
+/// From bit 13 on.
+const MODE_FLAGS: &str = "MPOL_F_NUMA_BALANCING MPOL_F_RELATIVE_NODES MPOL_F_STATIC_NODES";
 
 /// Where memory is placed.
 #[inline(never)]
@@ -292,7 +256,7 @@ pub fn memory_policy(node: &Node<'_>) -> Option<MemoryPolicy> {
     node.value()?;
     let mode = node.needed_word_at("mode", MODES);
     let flags = node.word_bits_at("flags", MODE_FLAGS);
-    let mut policy = MemoryPolicy { mode: (mode | flags) as u32, nodes: [0; 16] };
+    let mut policy = MemoryPolicy { mode: mode as u32 | (flags as u32) << 13, nodes: [0; 16] };
     let list = numbers_at(node, "nodes").and_then(|list| processors(list.to_bytes()));
     if let Some(set) = list {
         for (place, word) in policy.nodes.iter_mut().enumerate() {

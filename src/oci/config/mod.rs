@@ -13,9 +13,10 @@ mod resources;
 mod tests;
 mod typed;
 
+use super::kept;
 use super::text::joined;
 use crate::container::{
-    ALL_CAPABILITIES, Container, Filter, Hook, Hooks, Isolation, Resources, Root, Security, Source,
+    ALL_CAPABILITIES, Container, Hook, Hooks, Isolation, Resources, Root, Source,
 };
 use crate::error::Error;
 use crate::json;
@@ -24,16 +25,15 @@ use crate::kernel::mounts::Access;
 use crate::rare::Rare;
 use crate::seccomp::{Architecture, Host, KernelVersion, Profile};
 use crate::sys::namespaces::Namespaces;
-use crate::text::{cut, parts, wide_number};
-use alloc::boxed::Box;
+use crate::text::{cut, parts, wide_number, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 pub use linux::is_bandwidth;
 pub use mounts::options as mount_options;
 use node::{Faults, Node, check_names};
-use typed::Words;
 
 /// What a configuration says. It lives until the process ends, as all that is read for a launch.
+#[derive(Default)]
 pub struct Config {
     /// The version of the specification that it is written for.
     pub version: &'static str,
@@ -79,7 +79,7 @@ const READING: Rare = rare!("read config.json,");
 
 /// The values of a text.
 fn values(bytes: &'static [u8]) -> Result<&'static json::Value<'static>, Error<'static>> {
-    Ok(Box::leak(Box::new(json::parse(bytes, READING)?)))
+    json::parse(bytes, READING).map(|value| &*kept(value))
 }
 
 /// Reads a configuration; `bundle` is its folder, from `/` on.
@@ -93,61 +93,49 @@ pub fn parse(
     caller: Caller,
 ) -> Result<&'static mut Config, Error<'static>> {
     let faults = Faults::default();
-    let read = Box::new(read(&Node::top(values(bytes)?, &faults), bundle, caller));
-    faults.check(Box::leak(read))
+    let config = kept(Config::default());
+    read(&Node::top(values(bytes)?, &faults), bundle, caller, config);
+    faults.check().map(|()| config)
 }
 
-fn read(top: &Node<'_>, bundle: &CStr, caller: Caller) -> Config {
+fn read(top: &Node<'_>, bundle: &CStr, caller: Caller, config: &mut Config) {
     check_names(top);
     let linux = top.get("linux");
     let other = other_systems(top);
-    let isolation = linux::isolation(top, &linux);
-    let mut described = process::read(&top.get("process"));
-    let attributes = &mut described.process.attributes;
+    let container = &mut config.container;
+    linux::isolation(top, &linux, &mut container.isolation);
+    process::read(&top.get("process"), container);
+    let attributes = &mut container.process.attributes;
     attributes.memory_policy = linux::memory_policy(&linux.get("memoryPolicy"));
     attributes.personality = linux::personality(&linux.get("personality"));
-    let host = Host {
-        architecture: Architecture::NATIVE,
-        kernel: KernelVersion { major: caller.kernel.0, minor: caller.kernel.1 },
-        capabilities: described.capabilities.map_or(ALL_CAPABILITIES, |sets| sets.bounding),
-    };
     let label = linux.filled_at("mountLabel");
-    let mut mounts = top.all_at("mounts", |node| mounts::read(node, bundle));
+    top.add_all_at("mounts", |node| mounts::read(node, bundle), &mut container.mounts);
     if let Some(label) = label {
-        for mount in &mut mounts {
+        config.is_labelled = true;
+        for mount in &mut container.mounts {
             mounts::label(mount, label);
         }
     }
-    let version = version(&top.get("ociVersion"));
-    Config {
-        version,
-        unfit: other.or_else(|| unfit(top, version, &isolation)),
-        resources: resources::read(&linux.get("resources")),
-        hooks: hooks(&top.get("hooks")),
-        annotations: annotations(&top.get("annotations")),
-        is_labelled: label.is_some(),
-        cgroups_path: linux.filled_at("cgroupsPath"),
-        seccomp: linux::seccomp(&linux.get("seccomp"), &host),
-        intel_rdt: linux::intel_rdt(&linux.get("intelRdt")),
-        container: Container {
-            root: root(&top.get("root"), &linux, bundle),
-            mounts,
-            isolation,
-            security: Security {
-                capabilities: described.capabilities,
-                no_new_privileges: described.no_new_privileges,
-                filter: Filter::None,
-                no_nested_users: false,
-                landlock: false,
-                masked: linux.paths_at("maskedPaths"),
-                read_only: linux.paths_at("readonlyPaths"),
-            },
-            process: described.process,
-        },
-    }
+    config.version = version(&top.get("ociVersion"));
+    config.unfit = other.or_else(|| unfit(top, config.version, &container.isolation));
+    resources::read(&linux.get("resources"), &mut config.resources);
+    hooks(&top.get("hooks"), &mut config.hooks);
+    top.get("annotations").add_members(annotation, &mut config.annotations);
+    config.cgroups_path = linux.filled_at("cgroupsPath");
+    let sets = container.security.capabilities;
+    let host = Host {
+        architecture: Architecture::NATIVE,
+        kernel: KernelVersion { major: caller.kernel.0, minor: caller.kernel.1 },
+        capabilities: sets.map_or(ALL_CAPABILITIES, |sets| sets.bounding),
+    };
+    config.seccomp = linux::seccomp(&linux.get("seccomp"), &host);
+    config.intel_rdt = linux::intel_rdt(&linux.get("intelRdt"));
+    root(&top.get("root"), &linux, bundle, &mut container.root);
+    linux.add_paths_at("maskedPaths", &mut container.security.masked);
+    linux.add_paths_at("readonlyPaths", &mut container.security.read_only);
 }
 
-/// Reads a `process` alone, and puts it into a container.
+/// Reads a `process` alone, and puts it into a container in the place of another.
 ///
 /// # Errors
 ///
@@ -159,13 +147,8 @@ pub fn replace_process(
     let faults = Faults::default();
     let node = Node::top(values(bytes)?, &faults);
     check_names(&node);
-    let mut described = process::read(&node);
-    let present = &container.process.attributes;
-    let attributes = &mut described.process.attributes;
-    (attributes.memory_policy, attributes.personality) =
-        (present.memory_policy, present.personality);
-    process::put(described, container);
-    faults.check(())
+    process::read(&node, container);
+    faults.check()
 }
 
 /// Reads `linux.resources` alone.
@@ -173,12 +156,15 @@ pub fn replace_process(
 /// # Errors
 ///
 /// As for [`parse`].
-pub fn resources(bytes: &'static [u8]) -> Result<Resources<'static>, Error<'static>> {
+pub fn read_resources(
+    bytes: &'static [u8],
+    resources: &mut Resources<'static>,
+) -> Result<(), Error<'static>> {
     let faults = Faults::default();
     let node = Node::top(values(bytes)?, &faults);
     check_names(&node);
-    let read = resources::read(&node);
-    faults.check(read)
+    resources::read(&node, resources);
+    faults.check()
 }
 
 /// What a container takes that a configuration may leave out, or say otherwise.
@@ -215,7 +201,7 @@ fn version(node: &Node<'_>) -> &'static str {
 }
 
 #[inline(never)]
-fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
+fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr, root: &mut Root<'static>) {
     let path = node.get("path");
     let given = path.filled();
     if node.is_there() && given.is_none() {
@@ -225,26 +211,18 @@ fn root(node: &Node<'_>, linux: &Node<'_>, bundle: &CStr) -> Root<'static> {
         whole @ [b'/', ..] => joined(&[whole]),
         relative => joined(&[bundle.to_bytes(), b"/", relative]),
     };
-    let access = if node.flag_at("readonly") { Access::ReadOnly } else { Access::ReadWrite };
-    Root {
-        source: Source::Directory(directory),
-        access,
-        ephemeral: false,
-        devices: true,
-        is_image: false,
-        nodes: linux.all_at("devices", linux::device),
-        propagation: linux::propagation(linux),
-    }
+    root.source = Source::Directory(directory);
+    root.access = if node.flag_at("readonly") { Access::ReadOnly } else { Access::ReadWrite };
+    root.devices = true;
+    linux.add_all_at("devices", linux::device, &mut root.nodes);
+    root.propagation = linux::propagation(linux);
 }
 
-#[inline(never)]
-fn annotations(node: &Node<'_>) -> Vec<(&'static str, &'static str)> {
-    node.all_members(|node| {
-        if node.name().is_empty() {
-            node.wrong(rare!("its name is empty"));
-        }
-        (node.name(), node.needed_text())
-    })
+fn annotation(node: &Node<'_>) -> (&'static str, &'static str) {
+    if node.name().is_empty() {
+        node.wrong(rare!("its name is empty"));
+    }
+    (node.name(), node.needed_text())
 }
 
 fn hook(node: &Node<'_>) -> Hook<'static> {
@@ -257,8 +235,7 @@ fn hook(node: &Node<'_>) -> Hook<'static> {
 }
 
 #[inline(never)]
-fn hooks(node: &Node<'_>) -> Hooks<'static> {
-    let mut hooks = Hooks::default();
+fn hooks(node: &Node<'_>, hooks: &mut Hooks<'static>) {
     let add = |name, hooks: &mut Vec<Hook<'static>>| node.add_all_at(name, hook, hooks);
     add("prestart", &mut hooks.prestart);
     add("createRuntime", &mut hooks.create_runtime);
@@ -266,24 +243,22 @@ fn hooks(node: &Node<'_>) -> Hooks<'static> {
     add("startContainer", &mut hooks.start_container);
     add("poststart", &mut hooks.poststart);
     add("poststop", &mut hooks.poststop);
-    hooks
 }
 
 /// What a configuration says of another system is not for here, and is checked as far as it costs little.
 /// Which it is for, it says.
 #[inline(never)]
 fn other_systems(top: &Node<'_>) -> Option<Error<'static>> {
-    const SHARING: &Words = &[("new", 0), ("inherit", 1)];
-    const ALSO_NONE: &Words = &[("new", 0), ("inherit", 1), ("disable", 2)];
     let freebsd = top.get("freebsd");
     let jail = freebsd.get("jail");
-    for name in &["host", "vnet"] {
-        jail.word_at(name, SHARING);
+    let names = |list: &'static [u8]| parts(list, b' ').map(word);
+    for name in names(b"host vnet") {
+        jail.word_at(name, "new inherit");
     }
-    for name in &["ip4", "ip6", "sysvmsg", "sysvsem", "sysvshm"] {
-        jail.word_at(name, ALSO_NONE);
+    for name in names(b"ip4 ip6 sysvmsg sysvsem sysvshm") {
+        jail.word_at(name, "new inherit disable");
     }
-    for name in &["freebsd", "solaris", "windows", "zos", "vm"] {
+    for name in names(b"freebsd solaris windows zos vm") {
         let node = top.get(name);
         node.object();
         if node.is_there() {

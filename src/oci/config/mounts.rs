@@ -6,7 +6,7 @@ use crate::kernel::entry::{Entry, IdMapped};
 use crate::oci::text::joined;
 use crate::plan::ids;
 use crate::sys::mounts::Reach;
-use crate::text::word;
+use crate::text::{Table, table, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
@@ -52,84 +52,75 @@ const SLAVE: u32 = MountPropagationFlags::DOWNSTREAM.bits();
 const PRIVATE: u32 = MountPropagationFlags::PRIVATE.bits();
 const UNBINDABLE: u32 = MountPropagationFlags::UNBINDABLE.bits();
 
-/// An option, and what it means.
-type Options = [(&'static str, Meaning)];
-
 /// Options that also come with an `r` before them, for all mounts below.
-const RECURSIVE: &Options = &[
-    ("ro", Set(RDONLY)),
-    ("rw", Clear(RDONLY)),
-    ("nosuid", Set(NOSUID)),
-    ("suid", Clear(NOSUID)),
-    ("nodev", Set(NODEV)),
-    ("dev", Clear(NODEV)),
-    ("noexec", Set(NOEXEC)),
-    ("exec", Clear(NOEXEC)),
-    ("nodiratime", Set(NODIRATIME)),
-    ("diratime", Clear(NODIRATIME)),
-    ("nosymfollow", Set(NOSYMFOLLOW)),
-    ("symfollow", Clear(NOSYMFOLLOW)),
-    ("relatime", Times(0)),
-    ("norelatime", Times(STRICT)),
-    ("noatime", Times(NOATIME)),
-    ("atime", Times(0)),
-    ("strictatime", Times(STRICT)),
-    ("nostrictatime", Times(0)),
-    ("shared", Pass(SHARED)),
-    ("slave", Pass(SLAVE)),
-    ("private", Pass(PRIVATE)),
-    ("unbindable", Pass(UNBINDABLE)),
-];
+const RECURSIVE: Table<Meaning> = table! {
+    "ro" => Set(RDONLY),
+    "rw" => Clear(RDONLY),
+    "nosuid" => Set(NOSUID),
+    "suid" => Clear(NOSUID),
+    "nodev" => Set(NODEV),
+    "dev" => Clear(NODEV),
+    "noexec" => Set(NOEXEC),
+    "exec" => Clear(NOEXEC),
+    "nodiratime" => Set(NODIRATIME),
+    "diratime" => Clear(NODIRATIME),
+    "nosymfollow" => Set(NOSYMFOLLOW),
+    "symfollow" => Clear(NOSYMFOLLOW),
+    "relatime" => Times(0),
+    "norelatime" => Times(STRICT),
+    "noatime" => Times(NOATIME),
+    "atime" => Times(0),
+    "strictatime" => Times(STRICT),
+    "nostrictatime" => Times(0),
+    "shared" => Pass(SHARED),
+    "slave" => Pass(SLAVE),
+    "private" => Pass(PRIVATE),
+    "unbindable" => Pass(UNBINDABLE),
+};
 
 /// The others that are not the file system's own.
-const PLAIN: &Options = &[
-    ("bind", Bind(Reach::Mount)),
-    ("rbind", Bind(Reach::Tree)),
-    ("defaults", Nothing),
-    ("async", Nothing),
-    ("nolazytime", Nothing),
-    ("nomand", Nothing),
-    ("noiversion", Nothing),
-    ("loud", Nothing),
-    ("silent", Nothing),
-    ("acl", Nothing),
-    ("noacl", Nothing),
-    ("sync", Setting),
-    ("dirsync", Setting),
-    ("lazytime", Setting),
-    ("mand", Setting),
-    ("iversion", Setting),
-    ("remount", Remount),
-    ("tmpcopyup", CopyUp),
-    ("idmap", Map(Reach::Mount)),
-    ("ridmap", Map(Reach::Tree)),
-];
+const PLAIN: Table<Meaning> = table! {
+    "bind" => Bind(Reach::Mount),
+    "rbind" => Bind(Reach::Tree),
+    "defaults" => Nothing,
+    "async" => Nothing,
+    "nolazytime" => Nothing,
+    "nomand" => Nothing,
+    "noiversion" => Nothing,
+    "loud" => Nothing,
+    "silent" => Nothing,
+    "acl" => Nothing,
+    "noacl" => Nothing,
+    "sync" => Setting,
+    "dirsync" => Setting,
+    "lazytime" => Setting,
+    "mand" => Setting,
+    "iversion" => Setting,
+    "remount" => Remount,
+    "tmpcopyup" => CopyUp,
+    "idmap" => Map(Reach::Mount),
+    "ridmap" => Map(Reach::Tree),
+};
 
 /// The names of all options.
 #[must_use]
-pub fn options() -> Vec<&'static str> {
+pub fn options() -> Vec<&'static [u8]> {
     let mut names = Vec::new();
-    for (name, _) in RECURSIVE {
-        let name = joined(&[b"r", name.as_bytes()]).to_bytes();
-        names.push(core::str::from_utf8(name).unwrap_or_default());
+    for name in RECURSIVE.words() {
+        names.push(joined(&[b"r", name]).to_bytes());
     }
-    names.extend(RECURSIVE.iter().chain(PLAIN).map(|(name, _)| *name));
+    names.extend(RECURSIVE.words().chain(PLAIN.words()));
     crate::text::sort(&mut names);
     names
 }
 
-#[inline(never)]
-fn find(options: &Options, name: &[u8]) -> Option<Meaning> {
-    options.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, meaning)| *meaning)
-}
-
 /// What a word means, and how far.
 fn meaning(word: &[u8]) -> Option<(Meaning, Reach)> {
-    if let Some(meaning) = word.strip_prefix(b"r").and_then(|name| find(RECURSIVE, name)) {
-        return Some((meaning, Reach::Tree));
+    if let Some(meaning) = word.strip_prefix(b"r").and_then(|name| RECURSIVE.get(name)) {
+        return Some((*meaning, Reach::Tree));
     }
-    let meaning = find(RECURSIVE, word).or_else(|| find(PLAIN, word))?;
-    Some((meaning, Reach::Mount))
+    let meaning = RECURSIVE.get(word).or_else(|| PLAIN.get(word))?;
+    Some((*meaning, Reach::Mount))
 }
 
 /// Reads one of them.

@@ -17,13 +17,13 @@ use core::cell::Cell;
 pub struct Faults(Cell<Option<Error<'static>>>);
 
 impl Faults {
-    /// What was read, if nothing was wrong.
+    /// Whether nothing was wrong.
     ///
     /// # Errors
     ///
     /// What was wrong first.
-    pub fn check<T>(self, read: T) -> Result<T, Error<'static>> {
-        self.0.into_inner().map_or(Ok(read), Err)
+    pub fn check(&self) -> Result<(), Error<'static>> {
+        self.0.get().map_or(Ok(()), Err)
     }
 
     /// Notes a fault that another reader has found.

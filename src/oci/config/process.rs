@@ -1,12 +1,9 @@
 //! `process`: the program, and who it is; also what `exec` is given.
 
 use super::node::{Node, twice};
-use super::typed::Words;
 use crate::container::{
-    Attributes, Capabilities, Container, Limit, Process, Scheduler, User, capability, processors,
-    resource,
+    Attributes, Capabilities, Container, Limit, Scheduler, User, capability, processors, resource,
 };
-use crate::oci::text::joined;
 use crate::text::{Text, cut, parts};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -14,79 +11,36 @@ use rustix::fs::Mode;
 use rustix::process::{Gid, Rlimit};
 use rustix::thread::{CapabilitySet, CpuSet};
 
-/// What a `process` says, and what belongs to the container's security besides.
-pub struct Described {
-    /// The process.
-    pub process: Process<'static>,
-    /// Its capabilities.
-    pub capabilities: Option<Capabilities>,
-    /// Whether it gets no new privileges.
-    pub no_new_privileges: bool,
-}
-
-/// Puts a process into a container in the place of another.
-pub fn put(described: Described, container: &mut Container<'static>) {
-    container.process = described.process;
-    container.security.capabilities = described.capabilities;
-    container.security.no_new_privileges = described.no_new_privileges;
-}
-
 /// `sched.h`.
-const POLICIES: &Words = &[
-    ("SCHED_OTHER", 0),
-    ("SCHED_FIFO", 1),
-    ("SCHED_RR", 2),
-    ("SCHED_BATCH", 3),
-    ("SCHED_ISO", 4),
-    ("SCHED_IDLE", 5),
-    ("SCHED_DEADLINE", 6),
-];
-const SCHEDULER_FLAGS: &Words = &[
-    ("SCHED_FLAG_RESET_ON_FORK", 1),
-    ("SCHED_FLAG_RECLAIM", 2),
-    ("SCHED_FLAG_DL_OVERRUN", 4),
-    ("SCHED_FLAG_KEEP_POLICY", 8),
-    ("SCHED_FLAG_KEEP_PARAMS", 16),
-    ("SCHED_FLAG_UTIL_CLAMP_MIN", 32),
-    ("SCHED_FLAG_UTIL_CLAMP_MAX", 64),
-];
-/// `ioprio.h`: the class stands above 13 bits of priority.
-const CLASSES: &Words =
-    &[("IOPRIO_CLASS_RT", 1 << 13), ("IOPRIO_CLASS_BE", 2 << 13), ("IOPRIO_CLASS_IDLE", 3 << 13)];
+const POLICIES: &str =
+    "SCHED_OTHER SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_ISO SCHED_IDLE SCHED_DEADLINE";
+const SCHEDULER_FLAGS: &str = "SCHED_FLAG_RESET_ON_FORK SCHED_FLAG_RECLAIM SCHED_FLAG_DL_OVERRUN \
+    SCHED_FLAG_KEEP_POLICY SCHED_FLAG_KEEP_PARAMS SCHED_FLAG_UTIL_CLAMP_MIN SCHED_FLAG_UTIL_CLAMP_MAX";
+/// `ioprio.h`, from 1 on: the class stands above 13 bits of priority.
+const CLASSES: &str = "IOPRIO_CLASS_RT IOPRIO_CLASS_BE IOPRIO_CLASS_IDLE";
 
-/// Reads it; absent, it is empty.
-pub fn read(node: &Node<'_>) -> Described {
+/// Reads it, in the place of what the container has; absent, it is empty.
+#[inline(never)]
+pub fn read(node: &Node<'_>, container: &mut Container<'static>) {
+    let Container { process, security, .. } = container;
     let cwd = if node.is_there() { node.needed("cwd").path() } else { None };
+    process.working_directory = cwd.unwrap_or(c"/");
     let user = node.get("user");
     user.text_at("username");
     node.text_at("commandLine");
-    let mut described = Described {
-        process: Process {
-            command: node.strings_at("args"),
-            environment: environment(node),
-            working_directory: cwd.unwrap_or(c"/"),
-            user: Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) }),
-            groups: groups(&user),
-            preserved_descriptors: 0,
-            terminal: node.flag_at("terminal"),
-            init: false,
-            stop_signal: None,
-            timeout: None,
-            limits: limits(node),
-            // As in runc, where nothing is said.
-            umask: Some(
-                Mode::from_raw_mode(user.number_at("umask", 0o777).unwrap_or(0o022) as u32),
-            ),
-            oom_score: oom_score(&node.get("oomScoreAdj")),
-            nice: None,
-            processors: None,
-            attributes: Attributes::default(),
-        },
-        capabilities: Some(capabilities(&node.get("capabilities"))),
-        no_new_privileges: node.flag_at("noNewPrivileges"),
-    };
-    attributes(node, &mut described.process.attributes);
-    described
+    process.command = node.strings_at("args");
+    process.environment = environment(node);
+    process.user = Some(User { user: id(&user.get("uid")), group: id(&user.get("gid")) });
+    process.groups = groups(&user);
+    process.terminal = node.flag_at("terminal");
+    process.limits = limits(node);
+    // As in runc, where nothing is said.
+    let umask = user.number_at("umask", 0o777).unwrap_or(0o022);
+    process.umask = Some(Mode::from_raw_mode(umask as u32));
+    process.oom_score = oom_score(&node.get("oomScoreAdj"));
+    security.capabilities = Some(capabilities(&node.get("capabilities")));
+    security.no_new_privileges = node.flag_at("noNewPrivileges");
+    attributes(node, &mut process.attributes);
 }
 
 #[inline(never)]
@@ -157,7 +111,8 @@ fn id(node: &Node<'_>) -> u32 {
 
 #[inline(never)]
 fn groups(user: &Node<'_>) -> Option<Vec<Gid>> {
-    let groups = user.all_at("additionalGids", |node| Gid::from_raw(id(node)));
+    let mut groups = Vec::new();
+    user.add_all_at("additionalGids", |node| Gid::from_raw(id(node)), &mut groups);
     (!groups.is_empty()).then_some(groups)
 }
 
@@ -165,8 +120,8 @@ fn groups(user: &Node<'_>) -> Option<Vec<Gid>> {
 fn oom_score(node: &Node<'_>) -> Option<&'static CStr> {
     let score = node.between(-1000, 1000)?;
     let mut text = Text::new();
-    text.push(if score < 0 { "-" } else { "" }).push_number(score.unsigned_abs());
-    Some(joined(&[text.as_bytes()]))
+    text.push_signed(score);
+    Some(text.into_c_str())
 }
 
 #[inline(never)]
@@ -248,7 +203,7 @@ fn scheduler(node: &Node<'_>) -> Option<Scheduler> {
 #[inline(never)]
 fn io_priority(node: &Node<'_>) -> Option<u16> {
     node.value()?;
-    let class = node.needed_word_at("class", CLASSES);
+    let class = node.needed_word_at("class", CLASSES) + 1;
     let priority = node.between_at("priority", 0, 7).unwrap_or_default();
-    Some(class as u16 | priority as u16)
+    Some((class as u16) << 13 | priority as u16)
 }

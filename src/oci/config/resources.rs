@@ -9,8 +9,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// Reads them.
-pub fn read(node: &Node<'_>) -> Resources<'static> {
-    let mut resources = Resources::default();
+pub fn read(node: &Node<'_>, resources: &mut Resources<'static>) {
     memory(&node.get("memory"), &mut resources.memory);
     cpu(&node.get("cpu"), &mut resources.cpu);
     let pids = node.get("pids");
@@ -25,7 +24,6 @@ pub fn read(node: &Node<'_>) -> Resources<'static> {
     network.add_all_at("priorities", priority, &mut resources.network.priorities);
     node.get("rdma").each_member(&mut |node| resources.rdma.push(rdma(node)));
     node.get("unified").each_member(&mut |node| resources.unified.push(unified(node)));
-    resources
 }
 
 #[inline(never)]
@@ -94,14 +92,14 @@ fn device_rule(node: &Node<'_>) -> DeviceRule {
             _ => access.wrong(rare!("it is to be made of r, w and m")),
         }
     }
-    let kind = node.word_at("type", &[("a", 0), ("", 0), ("c", 1), ("u", 1), ("b", 2)]);
+    let kind = node.word_at("type", "a  b c u");
     // -1 stands for all, as leaving it out does.
     let number = |name| node.between_at(name, -1, u32::MAX.into());
     DeviceRule {
         allow: node.needed("allow").flag(),
         kind: match kind {
-            Some(1) => DeviceKind::Character,
             Some(2) => DeviceKind::Block,
+            Some(3 | 4) => DeviceKind::Character,
             _ => DeviceKind::All,
         },
         major: number("major").and_then(|number| u32::try_from(number).ok()),

@@ -4,12 +4,9 @@
 use super::node::Node;
 use crate::container::keep;
 use crate::json::{Value, as_number, as_str};
-use crate::text::wide_number;
+use crate::text::{place, wide_number};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-
-/// Words that stand for numbers.
-pub type Words = [(&'static str, u64)];
 
 impl Node<'_> {
     /// A text.
@@ -88,22 +85,13 @@ impl Node<'_> {
         strings
     }
 
-    /// All paths of the list at a name.
+    /// All paths of the list at a name, put where they belong.
     #[inline(never)]
-    pub fn paths_at(&self, name: &'static str) -> Vec<&'static CStr> {
-        let mut paths = Vec::new();
+    pub fn add_paths_at(&self, name: &'static str, paths: &mut Vec<&'static CStr>) {
         self.each_at(name, &mut |node| paths.push(node.needed_path()));
-        paths
     }
 
-    /// What is read from each value of the list at a name.
-    pub fn all_at<T>(&self, name: &'static str, read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
-        let mut all = Vec::new();
-        self.add_all_at(name, read, &mut all);
-        all
-    }
-
-    /// The same, put where it belongs.
+    /// What is read from each value of the list at a name, put where it belongs.
     pub fn add_all_at<T>(
         &self,
         name: &'static str,
@@ -113,11 +101,9 @@ impl Node<'_> {
         self.each_at(name, &mut |node| all.push(read(node)));
     }
 
-    /// What is read from each member.
-    pub fn all_members<T>(&self, mut read: impl FnMut(&Node<'_>) -> T) -> Vec<T> {
-        let mut all = Vec::new();
+    /// What is read from each member, put where it belongs.
+    pub fn add_members<T>(&self, mut read: impl FnMut(&Node<'_>) -> T, all: &mut Vec<T>) {
         self.each_member(&mut |node| all.push(read(node)));
-        all
     }
 
     /// A number from 0 up to `max`.
@@ -216,36 +202,35 @@ impl Node<'_> {
         self.get(name).flag()
     }
 
-    /// One of these words.
+    /// Which of these words it is, between which there are spaces.
     #[inline(never)]
-    pub fn word(&self, words: &Words) -> Option<u64> {
-        let text = self.text()?;
-        let found = words.iter().find(|(word, _)| *word == text);
+    pub fn word(&self, words: &str) -> Option<usize> {
+        let found = place(words, self.text()?.as_bytes());
         if found.is_none() {
             self.wrong(rare!("there is no such word here"));
         }
-        found.map(|(_, number)| *number)
+        found
     }
 
     /// The word at a name.
     #[inline(never)]
-    pub fn word_at(&self, name: &'static str, words: &Words) -> Option<u64> {
+    pub fn word_at(&self, name: &'static str, words: &str) -> Option<usize> {
         self.get(name).word(words)
     }
 
     /// The same, which has to be there.
     #[inline(never)]
-    pub fn needed_word_at(&self, name: &'static str, words: &Words) -> u64 {
+    pub fn needed_word_at(&self, name: &'static str, words: &str) -> usize {
         self.needed(name).word(words).unwrap_or_default()
     }
 
-    /// Some of these words in the list at a name, whose bits are put together.
+    /// Some of these words in the list at a name, a bit for each.
     #[inline(never)]
-    pub fn word_bits_at(&self, name: &'static str, words: &Words) -> u64 {
+    pub fn word_bits_at(&self, name: &'static str, words: &str) -> u64 {
         let mut bits = 0;
         self.each_at(name, &mut |node| {
             node.demand();
-            bits |= node.word(words).unwrap_or_default();
+            bits |= node.word(words).map_or(0, |place| 1 << place);
         });
         bits
     }

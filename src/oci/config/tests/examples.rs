@@ -1,6 +1,8 @@
 //! The examples of the specification's schema, and texts that are too much or nothing.
 
+use super::super::read_resources;
 use super::{message, read};
+use crate::container::Resources;
 use crate::kernel::caller::Caller;
 use std::fs;
 use std::path::Path;
@@ -79,10 +81,13 @@ fn what_is_no_configuration_is_refused() {
 
 #[test]
 fn parts_are_read_alone() {
-    let read = |text: &'static str| crate::oci::config::resources(text.as_bytes());
-    assert_eq!(read(r#"{"pids": {"limit": 7}}"#).ok().unwrap().pids, Some(7));
+    let mut resources = Resources::default();
+    let mut read = |text: &'static str| read_resources(text.as_bytes(), &mut resources);
+    assert!(read(r#"{"pids": {"limit": 7}}"#).is_ok());
     let error = read(r#"{"pids": {"limit": "7"}}"#).err().unwrap();
     assert!(message(error).starts_with("pids.limit '7': "));
     let error = read(r#"{"pids": {}, "pids": {}}"#).err().unwrap();
     assert!(message(error).starts_with("pids: "));
+    assert!(read(r#"{"pids": {"limit": 9}}"#).is_ok());
+    assert_eq!(resources.pids, Some(9));
 }
