@@ -1,4 +1,4 @@
-//! Sorting without `core`'s, which is quicker and thirty times as long.
+//! Sorting, in little code.
 
 /// Sorts in place: a heap with the largest in front, which goes to the end. What `core` has is quicker,
 /// and thirty times as long.
