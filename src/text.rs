@@ -1,8 +1,10 @@
 //! Building the lines that a person reads, without `core::fmt`, whose machinery would be a third of
 //! the binary.
 
+mod sort;
 mod table;
 
+pub use sort::sort;
 pub(crate) use table::table;
 pub use table::{Table, place};
 
@@ -115,6 +117,12 @@ impl Text {
     #[inline(never)]
     pub fn push_signed(&mut self, number: i64) -> &mut Self {
         self.push(if number < 0 { "-" } else { "" }).push_number(number.unsigned_abs())
+    }
+
+    /// Adds a part of a list, with a comma between it and those before.
+    #[inline(never)]
+    pub fn push_part(&mut self, part: &[u8]) -> &mut Self {
+        self.push(if self.is_empty() { "" } else { "," }).push_raw(part)
     }
 
     /// Adds a comma, unless a list or an object of JSON has just begun.
@@ -271,36 +279,6 @@ pub fn parts(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         rest = behind;
         Some(part)
     })
-}
-
-/// Sorts in place: a heap with the largest in front, which goes to the end. What `core` has is quicker,
-/// and thirty times as long.
-pub fn sort<T: Ord>(list: &mut [T]) {
-    for place in (0..list.len() / 2).rev() {
-        sift(list, place);
-    }
-    for end in (1..list.len()).rev() {
-        list.swap(0, end);
-        sift(list.get_mut(..end).unwrap_or_default(), 0);
-    }
-}
-
-/// Lets what is at `place` sink below all that is larger.
-fn sift<T: Ord>(heap: &mut [T], mut place: usize) {
-    loop {
-        let mut largest = place;
-        for child in [2 * place + 1, 2 * place + 2] {
-            // What is not there is less than anything.
-            if heap.get(child) > heap.get(largest) {
-                largest = child;
-            }
-        }
-        if largest == place {
-            return;
-        }
-        heap.swap(place, largest);
-        place = largest;
-    }
 }
 
 /// Reads a short file whole, such as those of /proc; what does not fit into `buffer` is left.

@@ -7,12 +7,13 @@ use super::words::refused;
 use crate::container::{
     ALL, ALL_CAPABILITIES, Capabilities, Container, DEFAULT_CAPABILITIES, Defaults, Filter,
     Isolation, Join, Layers, MASKED, Mount, Mounted, Network, Programs, READ_ONLY, Source, User,
-    environment,
+    environment, keep,
 };
 use crate::error::Error;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::sys::namespaces::Namespaces;
+use crate::text::parts;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::MountAttrFlags;
@@ -219,10 +220,10 @@ fn secure(settings: &mut Settings<'_>) {
     let kept = kept(settings);
     let security = &mut settings.container.security;
     if all {
-        let mut masked = still(&MASKED, &settings.unmasked);
+        let mut masked = still(MASKED, &settings.unmasked);
         masked.append(&mut security.masked);
         security.masked = masked;
-        security.read_only = still(&READ_ONLY, &settings.unmasked);
+        security.read_only = still(READ_ONLY, &settings.unmasked);
     }
     security.capabilities = kept.map(Capabilities::at_most);
     security.no_new_privileges = settings.no_new_privileges.unwrap_or(all);
@@ -232,11 +233,11 @@ fn secure(settings: &mut Settings<'_>) {
 
 /// Those of the paths that are not to be shown as they are.
 #[inline(never)]
-fn still(paths: &[&'static CStr], unmasked: &[&CStr]) -> Vec<&'static CStr> {
+fn still(paths: &str, unmasked: &[&CStr]) -> Vec<&'static CStr> {
     let mut left = Vec::new();
-    for path in paths {
-        if !unmasked.iter().any(|other| other == path || other.to_bytes() == b"ALL") {
-            left.push(*path);
+    for path in parts(paths.as_bytes(), b' ') {
+        if !unmasked.iter().any(|other| other.to_bytes() == path || other.to_bytes() == b"ALL") {
+            left.extend(keep(path).map(|path| path as &CStr));
         }
     }
     left

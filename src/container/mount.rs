@@ -6,8 +6,7 @@ use crate::kernel::entry::Entry;
 use crate::kernel::filesystem::FileSystem;
 use crate::kernel::mounts::Access;
 use crate::kernel::volume::Volume;
-use crate::text::{cut, parts, word};
-use alloc::vec::Vec;
+use crate::text::{Table, Text, cut, parts, table, word};
 use core::ffi::CStr;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
@@ -87,7 +86,7 @@ impl<'a> Mount<'a> {
     pub fn tmpfs(text: &CStr) -> Result<Mount<'static>, MountError> {
         let (target, options) = cut(text.to_bytes(), b':');
         check_target(target)?;
-        let mut settings = Vec::new();
+        let mut settings = Text::new();
         let mut attributes = FileSystem::RESTRICTED;
         let mut has_mode = false;
         for option in options.map(|options| parts(options, b',')).into_iter().flatten() {
@@ -97,13 +96,12 @@ impl<'a> Mount<'a> {
             let (name, value) = cut(option, b'=');
             check_tmpfs_setting(name, value.unwrap_or_default())?;
             has_mode |= name == b"mode";
-            add_setting(&mut settings, option);
+            settings.push_part(option);
         }
         if !has_mode {
-            add_setting(&mut settings, b"mode=1777");
+            settings.push_part(b"mode=1777");
         }
-        let settings = keep(settings).ok_or(MountError::Form)?;
-        let tmpfs = FileSystem { kind: c"tmpfs", settings, attributes };
+        let tmpfs = FileSystem { kind: c"tmpfs", settings: settings.into_c_str(), attributes };
         Ok(Mount { target: kept(target)?, what: Mounted::FileSystem(tmpfs) })
     }
 
@@ -182,13 +180,6 @@ fn kept(part: &[u8]) -> Result<&'static CStr, MountError> {
     keep(part).ok_or(MountError::Form)
 }
 
-fn add_setting(settings: &mut Vec<u8>, setting: &[u8]) {
-    if !settings.is_empty() {
-        settings.push(b',');
-    }
-    settings.extend_from_slice(setting);
-}
-
 fn set_volume_option(volume: &mut Volume<'_>, option: &[u8]) -> Result<(), MountError> {
     match word(option) {
         "ro" => volume.access = Access::ReadOnly,
@@ -210,20 +201,22 @@ fn set_volume_option(volume: &mut Volume<'_>, option: &[u8]) -> Result<(), Mount
     Ok(())
 }
 
-/// The options that every mount can have; false if it is none of them.
+/// The options that every mount can have: an attribute, and whether it is set.
+const ATTRIBUTES: Table<(MountAttrFlags, bool)> = table! {
+    "ro" => (MountAttrFlags::MOUNT_ATTR_RDONLY, true),
+    "rw" => (MountAttrFlags::MOUNT_ATTR_RDONLY, false),
+    "nosuid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, true),
+    "suid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, false),
+    "nodev" => (MountAttrFlags::MOUNT_ATTR_NODEV, true),
+    "dev" => (MountAttrFlags::MOUNT_ATTR_NODEV, false),
+    "noexec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, true),
+    "exec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, false),
+};
+
+/// Takes in one of them; false if it is none.
 fn set_attribute(attributes: &mut MountAttrFlags, option: &[u8]) -> bool {
-    let (flag, set) = match word(option) {
-        "ro" => (MountAttrFlags::MOUNT_ATTR_RDONLY, true),
-        "rw" => (MountAttrFlags::MOUNT_ATTR_RDONLY, false),
-        "nosuid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, true),
-        "suid" => (MountAttrFlags::MOUNT_ATTR_NOSUID, false),
-        "nodev" => (MountAttrFlags::MOUNT_ATTR_NODEV, true),
-        "dev" => (MountAttrFlags::MOUNT_ATTR_NODEV, false),
-        "noexec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, true),
-        "exec" => (MountAttrFlags::MOUNT_ATTR_NOEXEC, false),
-        _ => return false,
-    };
-    attributes.set(flag, set);
+    let Some((flag, is_set)) = ATTRIBUTES.get(option) else { return false };
+    attributes.set(*flag, *is_set);
     true
 }
 

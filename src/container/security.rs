@@ -109,27 +109,13 @@ pub fn capability(name: &[u8]) -> Option<CapabilitySet> {
 }
 
 /// What Docker and Podman hide: what tells about the host or reaches its hardware.
-pub const MASKED: [&CStr; 15] = [
-    c"/proc/acpi",
-    c"/proc/asound",
-    c"/proc/interrupts",
-    c"/proc/kcore",
-    c"/proc/keys",
-    c"/proc/latency_stats",
-    c"/proc/sched_debug",
-    c"/proc/scsi",
-    c"/proc/timer_list",
-    c"/proc/timer_stats",
-    c"/sys/dev/block",
-    c"/sys/devices/system/cpu/cpu*/thermal_throttle",
-    c"/sys/devices/virtual/powercap",
-    c"/sys/firmware",
-    c"/sys/fs/selinux",
-];
+pub const MASKED: &str = "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys \
+    /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats \
+    /sys/dev/block /sys/devices/system/cpu/cpu*/thermal_throttle /sys/devices/virtual/powercap \
+    /sys/firmware /sys/fs/selinux";
 
 /// What they make read-only: what sets the host.
-pub const READ_ONLY: [&CStr; 5] =
-    [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sys", c"/proc/sysrq-trigger"];
+pub const READ_ONLY: &str = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger";
 
 #[cfg(test)]
 mod tests {

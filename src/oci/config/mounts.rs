@@ -1,12 +1,12 @@
 //! `mounts`: what is mounted in the root, in the words of mount(8).
 
 use super::node::Node;
-use crate::container::{IdRange, Mount, Mounted, keep};
+use crate::container::{IdRange, Mount, Mounted};
 use crate::kernel::entry::{Entry, IdMapped};
 use crate::oci::text::joined;
 use crate::plan::ids;
 use crate::sys::mounts::Reach;
-use crate::text::{Table, table, word};
+use crate::text::{Table, Text, table, word};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
@@ -152,18 +152,17 @@ pub fn read(node: &Node<'_>, bundle: &CStr) -> Mount<'static> {
     if entry.kind == c"bind" {
         entry.bind = Some(Reach::Mount);
     }
-    let mut settings = Vec::new();
+    let mut settings = Text::new();
     let mut is_there = false;
     let options = node.get("options");
     options.each(&mut |option| {
         let word = option.needed_string().to_bytes();
         is_there |= word == b"remount";
         if !apply(&mut entry, word) && !word.is_empty() {
-            settings.extend_from_slice(if settings.is_empty() { b"" } else { b"," });
-            settings.extend_from_slice(word);
+            settings.push_part(word);
         }
     });
-    entry.settings = keep(settings).unwrap_or_default();
+    entry.settings = settings.into_c_str();
     map_ids(node, &mut entry);
     if entry.id_map.is_some() && entry.bind.is_none() {
         node.wrong(rare!("ids are mapped of bind mounts only"));

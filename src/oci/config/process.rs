@@ -82,18 +82,17 @@ fn environment(node: &Node<'_>) -> Vec<&'static CStr> {
 #[inline(never)]
 fn processors_at(node: &Node<'_>, name: &'static str) -> Option<CpuSet> {
     let node = node.get(name);
-    let mut list = Vec::new();
+    let mut list = Text::new();
     for part in parts(node.text()?.as_bytes(), b',') {
         let part = part.trim_ascii();
         if !part.is_empty() {
-            list.extend_from_slice(if list.is_empty() { b"" } else { b"," });
-            list.extend_from_slice(part);
+            list.push_part(part);
         }
     }
     if list.is_empty() {
         return None;
     }
-    let set = processors(&list);
+    let set = processors(list.as_bytes());
     if set.is_none() {
         node.wrong(rare!("it is to be a list such as 0-3,6"));
     }
