@@ -141,9 +141,10 @@ pub fn share<'a, T: 'a>(value: T) -> Result<&'a mut T, Errno> {
     Ok(unsafe { &mut *place })
 }
 
-/// A list of strings as execve(2) takes it: pointers, ended by a NULL.
+/// A list of strings as execve(2) takes it: pointers, ended by a NULL. It stays until the process ends.
+#[derive(Clone, Copy)]
 pub struct StringList<'a> {
-    pointers: Vec<*const c_char>,
+    pointers: &'static [*const c_char],
     strings: PhantomData<&'a CStr>,
 }
 
@@ -156,7 +157,7 @@ impl<'a> StringList<'a> {
             pointers.push(string.as_ptr());
         }
         pointers.push(null());
-        Self { pointers, strings: PhantomData }
+        Self { pointers: pointers.leak(), strings: PhantomData }
     }
 }
 
