@@ -7,6 +7,8 @@
 use core::ptr::from_ref;
 use rustix::fd::{BorrowedFd, OwnedFd};
 
+const _: () = assert!(size_of::<OwnedFd>() == size_of::<BorrowedFd<'static>>());
+
 /// What can lend a descriptor: rustix's trait of this name, without the question.
 pub trait AsFd {
     /// The descriptor, for as long as its owner is there.
