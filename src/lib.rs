@@ -194,13 +194,14 @@ fn runtime<'a>(invocation: &'a Invocation<'a>, typed: Typed<'a>) -> Result<u8, E
             let called = started.arguments.first().copied().unwrap_or_default();
             return print(&cli::runtime::version(called));
         }
-        _ if oci::is_covered_first(&typed) => started.cover(),
+        // One becomes the container's program, or whoever is there already may look at it.
+        Command::Create | Command::Run | Command::Exec => started.cover(),
         // It is executed again, as CRIU's script.
         Command::Restore => started.seal(),
         _ => Ok(()),
     };
     covered.map_err(|fault| fault.into_error(b"", b""))?;
-    oci::run(typed, &started)
+    oci::run(typed, started.environment)
 }
 
 /// Plans a container, or says how it would be run.

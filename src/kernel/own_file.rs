@@ -3,8 +3,8 @@
 //! script's first line, gets the launcher, and with it a name for the launcher's file outside.
 //!
 //! Two things are done about it. A launcher that was started that way notices, and goes no further.
-//! And where others could look at ours before it is the program, since they are there already, or come while it
-//! waits, ours run from under a cover, through which nobody can do anything about the file:
+//! And where processes that are there already could look at ours, or one of ours becomes the container's
+//! program, ours run from under a cover, through which nobody can do anything about the file:
 //!
 //! - a mount of the file alone that can be neither written to nor executed. It is made writable for nobody
 //!   any more, since it is in no namespace when ours goes on, whatever becomes of the mount that the file lies on;

@@ -12,12 +12,13 @@ use crate::kernel::cgroup_mounts::Cgroups;
 use crate::kernel::identity::Parent;
 use crate::kernel::{namespaces, process};
 use crate::plan::{Meeting, Plan, Point, Stage, Ties, answer};
+use crate::sys::files::close_number;
 use crate::sys::namespaces::{Namespaces, enter};
 use crate::sys::process::{Memory, Stack, clone};
 use crate::sys::signals::Before;
 use crate::text::Text;
 use alloc::vec::Vec;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, readlinkat_raw};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -153,6 +154,7 @@ pub fn run<'a>(
     let mut taken = Vec::new();
     super::prepare::all(plan, &mut taken)?;
     let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
+    let numbers: Vec<_> = taken.iter().flatten().map(|file| file.as_raw_fd()).collect();
     let launcher = Parent { process: getpid(), file: None };
     let mut failed = None;
     let mut child = || {
@@ -169,6 +171,10 @@ pub fn run<'a>(
     };
     let memory = Memory::Shared(&mut stack);
     let process = clone(memory, plan.namespaces, &mut child).doing(&CLONE).map_err(explain)?;
+    // The child has closed those of its own, and taken the list.
+    for number in numbers {
+        close_number(number.unsigned_abs());
+    }
     let Some(error) = failed else { return Ok(process) };
     while matches!(waitpid(Some(process), WaitOptions::empty()), Err(Errno::INTR)) {}
     Err(error)

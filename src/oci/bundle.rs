@@ -165,7 +165,7 @@ pub fn check_labels(config: &mut Config) -> Result<(), Error<'static>> {
 pub fn add_descriptors(runtime: &Runtime<'_>, container: &mut Container<'static>) {
     let process = &mut container.process;
     process.preserved_descriptors = runtime.preserved;
-    let listening = environment::value(runtime.variables(), b"LISTEN_FDS");
+    let listening = environment::value(runtime.variables, b"LISTEN_FDS");
     if let Some((text, count)) = listening.and_then(|text| Some((text, number(text)?))) {
         process.preserved_descriptors = runtime.preserved.max(count);
         process.environment.push(joined(&[b"LISTEN_FDS=", text]));

@@ -7,7 +7,7 @@ use super::home::Folder;
 use super::making::{Making, Told, run_hooks};
 use super::state::{State, Status};
 use super::text::{absolute, joined};
-use super::{Runtime, delete, is_covered_first};
+use super::{Runtime, delete};
 use crate::cgroups::Cgroup;
 use crate::cli::runtime::Name;
 use crate::container::{Hooks, Mount, Mounted};
@@ -73,9 +73,6 @@ pub fn create(runtime: &Runtime<'_>, how: How) -> Result<u8, Error<'static>> {
     let id = runtime.id();
     let bundle = bundle::read(runtime)?;
     let config = bundle.config;
-    if !is_covered_first(runtime.typed) && is_seen(config) {
-        runtime.cover()?;
-    }
     let folder = runtime.home.add(id)?;
     let mut cgroup = None;
     let made = match make(runtime, &bundle, &folder, &mut cgroup, how) {

@@ -52,7 +52,7 @@ impl Run {
     ) -> Result<&'static mut Self, Error<'static>> {
         let typed = runtime.typed;
         let name = typed.value(Name::Criu).unwrap_or(c"criu");
-        let program = find(name, runtime.variables()).ok_or_else(|| {
+        let program = find(name, runtime.variables).ok_or_else(|| {
             let hint = rare!(
                 "checkpoint and restore are CRIU's work: it is in the package criu of most \
                 distributions, and is looked for in PATH"
@@ -68,7 +68,7 @@ impl Run {
         for folder in [images, work] {
             make_folders(folder).map_err(|errno| about(folder, errno))?;
         }
-        let path = joined(&[b"PATH=", environment::path(runtime.variables())]);
+        let path = joined(&[b"PATH=", environment::path(runtime.variables)]);
         let (words, kept) = (Vec::new(), Vec::new());
         let run = Self { action, images, program, work, words, kept, path };
         // It is needed until the process ends.
@@ -78,7 +78,7 @@ impl Run {
         run.add_options(runtime)?;
         // What CRIU locks a network with if nothing is said.
         let is_locked = runtime.typed.has(Name::NetworkLock) || action == c"restore";
-        if !is_locked && find(c"iptables-restore", runtime.variables()).is_none() {
+        if !is_locked && find(c"iptables-restore", runtime.variables).is_none() {
             run.add(&[c"--network-lock", c"nftables"]);
         }
         Ok(run)

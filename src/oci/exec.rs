@@ -21,8 +21,9 @@ use crate::sys::signals::Before;
 use crate::text::{Text, cut, parts};
 use core::ffi::CStr;
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Timespec;
 use rustix::process::{Gid, Pid};
-use rustix::thread::CapabilitySet;
+use rustix::thread::{CapabilitySet, nanosleep};
 
 static READ: Operation = Operation { on: Object::Target, ..Operation::new(rare!("read")) };
 static ENTER: Operation = Operation::new(rare!("find the container's process"));
@@ -134,12 +135,30 @@ fn check(
             rare!("cannot exec in a container that has stopped: container not running"),
         ));
     }
+    await_program(folder, state)?;
     let is_frozen = cgroup.is_some_and(Cgroup::is_frozen);
     if is_frozen && !runtime.typed.has(Name::IgnorePaused) {
         return Err(about(
             folder.id,
             rare!("cannot exec in a paused container; --ignore-paused waits for its resume"),
         ));
+    }
+    Ok(())
+}
+
+/// Waits until the container's process 1 has executed its program, unless it waits to be started: before, it may have
+/// the host's root, and the memory of its runtime. Who makes it holds the folder's lock so long.
+fn await_program(folder: &Folder, state: &State) -> Result<(), Error<'static>> {
+    const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+    let mut naps = 2000;
+    let status = state.status(folder, false);
+    let is_on_its_way = || state.member.is_as_cloned() && folder.is_locked();
+    while status == Status::Creating || status != Status::Created && is_on_its_way() {
+        if status == Status::Creating || naps == 0 {
+            return Err(about(folder.id, rare!("cannot exec in a container that is being made")));
+        }
+        naps -= 1;
+        let _ = nanosleep(&NAP);
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ impl Member {
     /// open(2): `ENOENT` if there is none, or none any more.
     pub fn now(process: Pid) -> Result<Self, Errno> {
         let number = process.as_raw_nonzero().get().unsigned_abs();
-        let (_, started) = stat(number)?;
+        let Stat { started, .. } = stat(number)?;
         Ok(Self { number, started })
     }
 
@@ -34,7 +34,13 @@ impl Member {
     #[must_use]
     pub fn lives(self) -> bool {
         let found = stat(self.number);
-        found.is_ok_and(|(state, started)| started == self.started && !matches!(state, b'Z' | b'X'))
+        found.is_ok_and(|it| it.started == self.started && !matches!(it.state, b'Z' | b'X'))
+    }
+
+    /// Whether it has executed nothing since it was cloned: it is one of ours still, or was restored.
+    #[must_use]
+    pub fn is_as_cloned(self) -> bool {
+        stat(self.number).is_ok_and(|it| it.flags & PF_FORKNOEXEC != 0)
     }
 
     /// Opens it; `pidfd_open(2)`.
@@ -59,17 +65,28 @@ impl Member {
     }
 }
 
-/// A process's state, and when it started.
-fn stat(process: u32) -> Result<(u8, u64), Errno> {
+/// "Forked but didn't exec"; include/linux/sched.h of the kernel.
+const PF_FORKNOEXEC: u64 = 0x40;
+
+/// What `proc_pid_stat(5)` says of a process.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+struct Stat {
+    state: u8,
+    flags: u64,
+    started: u64,
+}
+
+fn stat(process: u32) -> Result<Stat, Errno> {
     read(read_file(of_process(process, b"stat"))?).ok_or(Errno::INVAL)
 }
 
-fn read(line: &[u8]) -> Option<(u8, u64)> {
+fn read(line: &[u8]) -> Option<Stat> {
     // The name in parentheses may be anything.
     let end = line.iter().rposition(|byte| *byte == b')')?;
     let mut fields = parts(line.get(end + 2..)?, b' ');
     let state = *fields.next()?.first()?;
-    Some((state, wide_number(fields.nth(18)?)?))
+    let flags = wide_number(fields.nth(5)?)?;
+    Some(Stat { state, flags, started: wide_number(fields.nth(12)?)? })
 }
 
 #[cfg(test)]
@@ -79,10 +96,10 @@ mod tests {
     #[test]
     fn a_line_of_proc_has_a_state_and_a_start() {
         let line = b"12 (a) b (c) S 1 12 12 0 -1 4194304 106 0 0 0 0 0 0 0 20 0 1 0 4711 2 3\n";
-        assert_eq!(read(line), Some((b'S', 4711)));
+        assert_eq!(read(line), Some(Stat { state: b'S', flags: 0x0040_0000, started: 4711 }));
         assert_eq!(read(b"12 (a) Z"), None);
         let own = Member::now(rustix::process::getpid()).unwrap();
-        assert!(own.lives());
+        assert!(own.lives() && !own.is_as_cloned());
         assert!(!Member { started: own.started + 1, ..own }.lives());
     }
 }

@@ -34,7 +34,6 @@ use crate::cli::runtime::{Command, Name, Typed};
 use crate::container::number;
 use crate::error::{Doing, Error, Operation};
 use crate::kernel::caller::Caller;
-use crate::kernel::own_file::Started;
 use crate::launch::relay;
 use crate::sys::files::{is_open, standard_output};
 use crate::sys::signals::{Before, SignalSet, hold};
@@ -51,14 +50,12 @@ pub struct Runtime<'a> {
     typed: &'a Typed<'a>,
     home: Home,
     caller: Caller,
-    started: &'a Started<'a>,
+    variables: &'a [&'a CStr],
     has_cgroups: bool,
     /// How many descriptors are passed on, from 3 on.
     preserved: u32,
     /// Signals as they were when the process started.
     signals: Before,
-    /// Those that are held since.
-    held: SignalSet,
 }
 
 /// Does what a command line asks for; the exit status.
@@ -66,29 +63,17 @@ pub struct Runtime<'a> {
 /// # Errors
 ///
 /// What went wrong; it stands in the log already.
-pub fn run<'a>(typed: Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<'static>> {
+pub fn run<'a>(typed: Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
     let typed = &*kept(typed);
     let status = typed.command.failed();
     let log = log::Log::of(typed);
-    obey(typed, started).map_err(|error| {
+    obey(typed, variables).map_err(|error| {
         log.note(error);
         error.with_status(status)
     })
 }
 
-/// Whether all of it happens under a cover: a process of ours waits in a container then, or enters one that runs.
-/// One that runs a container gets under it when it knows that it has to, unless it could not read again what it was
-/// told.
-#[must_use]
-pub fn is_covered_first(typed: &Typed<'_>) -> bool {
-    match typed.command {
-        Command::Create | Command::Exec => true,
-        Command::Run => typed.has(Name::Config),
-        _ => false,
-    }
-}
-
-fn obey<'a>(typed: &'a Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<'static>> {
+fn obey<'a>(typed: &'a Typed<'a>, variables: &'a [&'a CStr]) -> Result<u8, Error<'static>> {
     let caller = Caller::current();
     let command = typed.command;
     // These are about no container, and need no place for one.
@@ -100,13 +85,13 @@ fn obey<'a>(typed: &'a Typed<'a>, started: &'a Started<'a>) -> Result<u8, Error<
     let has_cgroups = has_cgroups(typed)?;
     // Before anything of ours is open.
     let preserved = preserved(typed)?;
-    let home = Home::new(typed.value(Name::Root), started.environment, caller)?;
+    let home = Home::new(typed.value(Name::Root), variables, caller)?;
     // Nothing is lost of a program that is waited for: its signals are held from before it is there.
     let is_attended = matches!(command, Command::Run | Command::Exec | Command::Restore)
         && !typed.has(Name::Detach);
     let held = if is_attended { relay::SIGNALS_AND_SIZE } else { SignalSet::of(&[]) };
     let signals = hold(held).doing(&HOLD)?;
-    let runtime = &Runtime { typed, home, caller, started, has_cgroups, preserved, signals, held };
+    let runtime = &Runtime { typed, home, caller, variables, has_cgroups, preserved, signals };
     let done = match command {
         // A program that is waited for has a status.
         Command::Create => return create::create(runtime, How::Created),
@@ -187,19 +172,6 @@ impl Runtime<'_> {
     /// The name of the container.
     fn id(&self) -> &CStr {
         self.typed.words.first().copied().unwrap_or_default()
-    }
-
-    /// The environment.
-    fn variables(&self) -> &[&CStr] {
-        self.started.environment
-    }
-
-    /// Goes on from under a cover; as the process was started, and then as it is now.
-    fn cover(&self) -> Result<(), Error<'static>> {
-        self.signals.restore().doing(&HOLD)?;
-        self.started.cover()?;
-        hold(self.held).doing(&HOLD)?;
-        Ok(())
     }
 
     /// The folder of the container.

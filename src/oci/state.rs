@@ -113,7 +113,7 @@ impl State {
         for path in self.cgroup {
             text.comma().push_json(path.to_bytes());
         }
-        text.push(if self.shares_processes { "],\"sharesProcesses\":1" } else { "]" });
+        text.push(if self.shares_processes { "]" } else { "],\"ownProcesses\":1" });
         push_annotations(&mut text, self.annotations);
         folder.write(if self.has_cgroup { FILE } else { PLANNED }, text.push("}\n"))
     }
@@ -167,7 +167,7 @@ impl State {
             owner: number("owner") as u32,
             cgroup: cgroup.leak(),
             has_cgroup,
-            shares_processes: number("sharesProcesses") != 0,
+            shares_processes: number("ownProcesses") == 0,
             cache_group: path("cacheGroup"),
             annotations: annotations.leak(),
         })))

@@ -47,7 +47,7 @@ pub fn close(file: BorrowedFd<'_>) {
     unsafe { architecture::syscall(__NR_close, [file.as_raw_fd() as usize, 0, 0, 0, 0]) };
 }
 
-/// Closes what the process was given under this number, which nobody here has opened.
+/// Closes what is open under this number, and is no value of anybody's here.
 pub fn close_number(number: u32) {
     // SAFETY: takes a number only; no value of ours stands for it.
     unsafe { architecture::syscall(__NR_close, [number as usize, 0, 0, 0, 0]) };

@@ -13,8 +13,7 @@ tests![
     an_engine_calls_it_from_everywhere needs Root, Program("setpriv");
     an_engine_in_a_folder_that_is_its_root needs Root, Program("setpriv");
     without_such_mounts_there_is_a_copy needs Root, Program("setpriv"), Program("strace");
-    a_container_that_runs_at_once_is_covered_where_others_may_look needs Root, Program("strace");
-    a_configuration_from_a_pipe needs Root;
+    where_others_may_look_the_runtimes_memory_is_its_own needs Root, Program("strace");
     a_file_of_the_containers_own_that_is_read_only needs Root;
     a_launcher_on_what_is_read_only_is_no_program needs Root;
 ];
@@ -116,23 +115,29 @@ fn without_such_mounts_there_is_a_copy() {
     }
 }
 
-/// Runs it, and says whether its runtime went on through the mount.
-fn is_covered(bundle: &Bundle, options: &[&str]) -> bool {
+/// Runs it, and says how its runtime cloned, and what was executed by a descriptor.
+fn calls(bundle: &Bundle) -> String {
     bundle.write();
     let calls = bundle.scratch.path("calls");
     let mut command = Command::new("strace");
-    command.args(["-f", "-e", "trace=execveat", "-o"]).arg(&calls).arg(runtime_file());
-    command.arg("--root").arg(bundle.scratch.path("state")).arg("run").args(options);
-    let ended = run(command.arg(&bundle.id).current_dir(bundle.scratch.path("")));
+    command.args(["-f", "-e", "trace=clone,execveat", "-o"]).arg(&calls).arg(runtime_file());
+    command.arg("--root").arg(bundle.scratch.path("state")).args(["run", &bundle.id]);
+    let ended = run(command.current_dir(bundle.scratch.path("")));
     assert_eq!(ended.output, "launched\n", "{}", ended.errors);
     bundle.is_gone();
-    fs::read_to_string(calls).unwrap().contains("execveat(")
+    fs::read_to_string(calls).unwrap()
 }
 
 /// Others are in its process namespace, see its mounts, or run in it before its program does.
-fn a_container_that_runs_at_once_is_covered_where_others_may_look() {
+fn where_others_may_look_the_runtimes_memory_is_its_own() {
     let new = || Bundle::of("echo launched");
-    assert!(!is_covered(&new(), &[]), "nobody else is there");
+    let shares = |bundle: &Bundle| {
+        let calls = calls(bundle);
+        assert!(calls.contains("execveat("), "all are covered: {calls}");
+        let first = calls.lines().find(|line| line.contains("clone(")).unwrap();
+        first.contains("CLONE_VM")
+    };
+    assert!(shares(&new()), "nobody else is there");
     let mut with_hosts_processes = new();
     with_hosts_processes.take("/linux/namespaces", "type", "pid");
     let mut passed_on = new();
@@ -140,35 +145,22 @@ fn a_container_that_runs_at_once_is_covered_where_others_may_look() {
     let mut with_shared_mount = new();
     with_shared_mount.scratch.folder("shared");
     with_shared_mount.bind("shared", "/mnt", &["rbind", "rshared"]);
-    let mut alone = new();
-    alone.scratch.folder("private");
-    alone.bind("private", "/mnt", &["rbind", "rprivate"]);
-    assert!(!is_covered(&alone, &[]));
-    let mut seen = vec![with_hosts_processes, passed_on, with_shared_mount];
-    for kind in ["createContainer", "startContainer"] {
+    // Whose limit kills both.
+    let mut limited = new();
+    limited.set("/linux/resources", json!({"memory": {"limit": 32 << 20}}));
+    let mut seen = vec![with_hosts_processes, passed_on, with_shared_mount, limited];
+    for kind in ["createRuntime", "createContainer", "startContainer"] {
         let mut hooked = new();
         hooked.add(&format!("/hooks/{kind}"), json!({"path": "/bin/true"}));
         seen.push(hooked);
     }
     for (index, bundle) in seen.iter().enumerate() {
-        assert!(is_covered(bundle, &[]), "{index}");
+        assert!(!shares(bundle), "{index}");
     }
-    let mut outside = new();
-    outside.add("/hooks/createRuntime", json!({"path": "/bin/true"}));
-    assert!(!is_covered(&outside, &[]));
-}
-
-/// What is read once is not asked for again.
-fn a_configuration_from_a_pipe() {
-    let mut bundle = Bundle::of("echo launched");
-    bundle.take("/linux/namespaces", "type", "pid");
-    bundle.write();
-    let line = "cat config.json | exec \"$0\" --root state run --config /dev/stdin \"$1\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", line]).arg(runtime_file()).arg(&bundle.id);
-    let ended = run(command.current_dir(bundle.scratch.path("")));
-    assert_eq!(ended.output, "launched\n", "{}", ended.errors);
-    bundle.is_gone();
+    let mut alone = new();
+    alone.scratch.folder("private");
+    alone.bind("private", "/mnt", &["rbind", "rprivate"]);
+    assert!(shares(&alone));
 }
 
 fn a_file_of_the_containers_own_that_is_read_only() {

@@ -4,6 +4,9 @@ use crate::bundle::{Bundle, line_of, wait_until};
 use crate::util::{run, tests};
 use serde_json::{Value, json};
 use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 tests![
     arguments_environment_and_directory needs Root;
@@ -18,6 +21,7 @@ tests![
     exec_has_the_containers_restrictions needs Root;
     exec_with_capabilities needs Root;
     exec_only_where_something_runs needs Root;
+    exec_only_in_what_is_made needs Root;
     exec_of_what_is_missing needs Root;
     exec_with_descriptors needs Root;
     exec_with_a_terminal needs Root, Program("python3");
@@ -238,6 +242,33 @@ fn exec_only_where_something_runs() {
     bundle.exec(&["id"]).refused(&["paused"]);
     bundle.command(&["resume"]).success();
     bundle.exec(&["id"]).success();
+}
+
+/// Nobody gets into a container whose process 1 is the runtime's still, and may have the host's root.
+fn exec_only_in_what_is_made() {
+    let mut bundle = Bundle::waiting();
+    bundle.add("/hooks/createRuntime", json!({"path": "/bin/sleep", "args": ["sleep", "0.7"]}));
+    bundle.write();
+    let begun = |command: &str| {
+        let mut command = bundle.runtime([command, &bundle.id]);
+        let made = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_until("it is begun", || bundle.command(&["state"]).status == 0);
+        // Until the hook runs.
+        sleep(Duration::from_millis(200));
+        made
+    };
+    let mut running = begun("run");
+    let executed = bundle.exec(&["readlink", "/proc/1/exe"]).success();
+    assert!(executed.ends_with("/busybox\n"), "{executed}");
+    bundle.command(&["kill", "@", "KILL"]).success();
+    running.wait().unwrap();
+    bundle.is_gone();
+    let mut created = begun("create");
+    bundle.exec(&["true"]).refused(&["is being made"]);
+    assert!(created.wait().unwrap().success());
+    bundle.exec(&["true"]).success();
+    bundle.command(&["delete", "--force"]).success();
+    bundle.is_gone();
 }
 
 fn exec_of_what_is_missing() {
