@@ -20,18 +20,12 @@ use shared::{Target, shuffle, target};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::thread::sleep;
-use std::time::Duration;
 
 const OURS: &str = "mini-container";
 const CRUN: &str = "crun";
 const RUNC: &str = "runc";
 
 const WARM_UP_ROUNDS: usize = 5;
-
-/// Before each run: the kernel takes a network namespace apart when its container is gone, in its own time, and
-/// nobody can make one meanwhile. That is not the next one's.
-const SETTLE: Duration = Duration::from_millis(5);
 
 /// Set where the mount namespace is our own.
 const IS_APART: &str = "MINI_CONTAINER_BENCH_IS_APART";
@@ -136,7 +130,6 @@ fn measure(mut candidates: Vec<&mut Candidate>) {
     for round in 0..rounds + WARM_UP_ROUNDS {
         shuffle(&mut candidates, &mut random);
         for candidate in &mut candidates {
-            sleep(SETTLE);
             let time = candidate.once().unwrap_or_else(|| panic!("{} works", candidate.name));
             if round >= WARM_UP_ROUNDS {
                 candidate.times.push(time);
