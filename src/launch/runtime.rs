@@ -154,7 +154,7 @@ pub fn run<'a>(
     let mut taken = Vec::new();
     super::prepare::all(plan, &mut taken)?;
     let mut stack = Stack::map(STACK_BYTES).doing(&MAP_STACK).map_err(explain)?;
-    let numbers: Vec<_> = taken.iter().flatten().map(|file| file.as_raw_fd()).collect();
+    let numbers: Vec<_> = taken.iter().flatten().map(AsRawFd::as_raw_fd).collect();
     let launcher = Parent { process: getpid(), file: None };
     let mut failed = None;
     let mut child = || {
