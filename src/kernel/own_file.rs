@@ -10,6 +10,7 @@
 //!   any more, since it is in no namespace when ours goes on, whatever becomes of the mount that the file lies on;
 //! - where that is not to be had, and for a launcher, a sealed copy in memory; `memfd_create(2)`.
 
+use super::process::hide;
 use crate::error::{Cure, Doing, Fault, Object, Operation};
 use crate::sys::files::close_number;
 use crate::sys::mounts::{Change, Reach, change};
@@ -23,7 +24,10 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, read, retry_on_intr};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
-use rustix::process::{Signal, parent_process_death_signal, set_parent_process_death_signal};
+use rustix::process::{
+    DumpableBehavior, Signal, dumpable_behavior, parent_process_death_signal,
+    set_dumpable_behavior, set_parent_process_death_signal,
+};
 use rustix::thread::set_name;
 
 static OPEN: Operation = Operation {
@@ -42,28 +46,32 @@ static EXECUTE: Operation = Operation::new(rare!("execute the sealed copy of the
 /// counts as yes.
 #[must_use]
 pub fn is_from_outside() -> bool {
-    match parent_process_death_signal() {
-        // Also engines ask for this, for their runtime.
-        Ok(Some(Signal::KILL)) => {
-            let is_known = || {
-                let own = Own::open()?;
-                Ok::<_, Errno>(
-                    is_sealed(&own.file) || own.is_mounted_alone() || own.is_among_mounts()?,
-                )
-            };
-            !is_known().unwrap_or(false)
+    // Also engines ask for this, for their runtime.
+    let Ok(Some(signal @ (Signal::KILL | MARK))) = parent_process_death_signal() else {
+        return false;
+    };
+    // Who could look at this process while it finds that out, or says it, could open the file, and keep it.
+    let before = dumpable_behavior();
+    let _ = hide();
+    let is_known = || {
+        let own = Own::open()?;
+        let is_copy = is_sealed(&own.file);
+        if signal == Signal::KILL && (is_copy || own.is_mounted_alone()) {
+            return Ok(true);
         }
-        Ok(Some(MARK)) => {
-            // Who runs in a container from a file of its own goes on, and perhaps under a cover.
-            let is_known = || {
-                let own = Own::open()?;
-                Ok::<_, Errno>(!is_sealed(&own.file) && own.is_among_mounts()?)
-            };
-            let is_own = is_known().unwrap_or(false);
-            is_own.then(|| set_parent_process_death_signal(None)).is_none()
-        }
-        _ => false,
+        // Who runs in a container from a file of its own goes on, and perhaps under a cover.
+        Ok::<_, Errno>(!is_copy && own.is_among_mounts()?)
+    };
+    if !is_known().unwrap_or(false) {
+        return true;
     }
+    if signal == MARK {
+        let _ = set_parent_process_death_signal(None);
+    }
+    if before == Ok(DumpableBehavior::Dumpable) {
+        let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+    }
+    false
 }
 
 /// What a runtime's child asks for in the moment before it is the program, which outlives the runtime: a signal

@@ -3,13 +3,18 @@
 //!
 //! Here are those by way of processes and privileges; those by way of files are in `escapes_files`.
 
+use crate::bundle::wait_until;
 use crate::util::{Ended, Scratch, as_ordinary_user, copy, launcher, run, tests};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 tests![
     the_launchers_file_by_proc_self_exe needs Root, UserNamespaces, Program("cc");
+    a_launcher_that_refuses_is_not_seen needs Root;
     the_launchers_file_by_its_process_1 needs Root, UserNamespaces, Program("cc"), Program("unshare");
     the_launchers_file_by_a_join needs Root, Program("cc"), Program("nsenter");
     tracing_the_launcher needs Root, UserNamespaces, Program("cc");
@@ -82,6 +87,32 @@ fn victim(scratch: &Scratch, program: &Path) -> (PathBuf, Vec<u8>) {
 }
 
 /// As CVE-2019-5736 began: the program is the launcher itself.
+/// A launcher that refuses to be a program may take long to say so; nobody looks at it meanwhile, by whom its file
+/// could be opened.
+fn a_launcher_that_refuses_is_not_seen() {
+    let scratch = root();
+    // The end of a full pipe that nobody reads from.
+    let line = "(head -c 65536 /dev/zero; exec \"$0\" --all --share user --user 1000 /proc/self/exe unseen) 2>&1 | sleep 2";
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).arg(launcher()).current_dir(scratch.path(""));
+    let mut running = command.spawn().unwrap();
+    let is_it = |process: &String| {
+        let words = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        words == b"/proc/self/exe\0unseen\0"
+    };
+    let find = || {
+        let names = fs::read_dir("/proc").unwrap().flatten();
+        names.filter_map(|entry| entry.file_name().into_string().ok()).find(is_it)
+    };
+    wait_until("it refuses", || find().is_some());
+    sleep(Duration::from_millis(300));
+    let process = find().expect("it has not said so yet");
+    let status = format!("/proc/{process}/status");
+    assert!(fs::read_to_string(&status).unwrap().contains("\nUid:\t1000\t"));
+    assert_eq!(fs::metadata(status).unwrap().uid(), 0, "what is seen belongs to its user");
+    running.wait().unwrap();
+}
+
 fn the_launchers_file_by_proc_self_exe() {
     let scratch = root();
     let (own, before) = victim(&scratch, launcher());
