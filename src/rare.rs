@@ -30,7 +30,7 @@ impl Rare {
         self.0 == Self::NONE.0
     }
 
-    /// The words. Not for a child that shares its memory: they take some of it.
+    /// The words. Not for a launcher's child, which shares its memory: they take some of it.
     #[must_use]
     #[cold]
     #[inline(never)]

@@ -10,7 +10,8 @@
 //! A piece lies within a chunk, behind every piece handed out before, and chunks are never unmapped;
 //! or it was given back, and is in no list any more; or it is a mapping of its own. A piece that was
 //! given back is nobody's, so a list may write into it. The process has one thread; a child that
-//! shares its memory runs while it sleeps, and does not allocate (DESIGN: between clone and exec).
+//! shares its memory runs while it sleeps, so that never two use the heap at once. (A launcher's does
+//! not allocate, see DESIGN: between clone and exec; that of a runtime's `run` does.)
 #![allow(unsafe_code)]
 #![allow(clippy::cast_ptr_alignment, reason = "every piece is aligned for an address")]
 
